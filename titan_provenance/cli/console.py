@@ -1,0 +1,77 @@
+"""Where a command's words go: results to standard output or a file, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from titan_provenance.files import write_atomic
+
+if TYPE_CHECKING:
+    from titan_provenance.errors import TitanProvenanceError
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The output side of one command run, made from the common options.
+
+    `format` is one of the command's formats, `output` a file for the result or None for standard
+    output.
+    """
+
+    format: str
+    output: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None
+
+    def result(self, text: str | bytes) -> None:
+        """Write the result: to the output file, whole or not at all, or to standard output."""
+        data = text.encode() if isinstance(text, str) else text
+        if self.output:
+            write_atomic(self.output, data)
+            self.note(f"wrote {self.output}")
+            return
+        if isinstance(text, bytes):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        click.echo(text, nl=False, color=self.color)
+
+    def note(self, line: str) -> None:
+        """Say what was done, unless --quiet."""
+        if not self.quiet:
+            click.echo(line, err=True, color=self.color)
+
+    def detail(self, line: str) -> None:
+        """Say more, with --verbose."""
+        if self.verbose:
+            click.echo(line, err=True, color=self.color)
+
+
+def show_error(error: TitanProvenanceError, *, as_json: bool) -> None:
+    """Print an error: as JSON to standard output, else one line of what, one of what to do."""
+    if as_json:
+        body = {"code": error.code, "message": error.message, "hint": error.hint}
+        document = {"kind": "Error", "schemaVersion": 1, "error": body}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+        return
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {_printable(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"  {click.style('→', fg='cyan')} {_printable(error.hint)}", err=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from titan_provenance.report.github import annotation
+
+        file, line = getattr(error, "file", ""), getattr(error, "line", 0)
+        click.echo(annotation("error", error.message, file=file, line=line), err=True)
+
+
+def _printable(text: str) -> str:
+    """Return `text` without control characters: it may quote what an attacker wrote."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,1 @@
+"""Frozen values without I/O: digest, reference, release, fleet, verdict."""
