@@ -1,8 +1,8 @@
-"""What all commands share: the common options, and the outermost frame that turns errors into exits.
+"""What all commands share: common options, and the outermost frame that turns errors into exits.
 
 A command is a function decorated with `command(...)`. It gets a `Console` first, then its own
-options, and returns its exit code (None is 0). Exit codes: 0 passed, 1 checked and failed, 2 usage or
-configuration, 3 could not check.
+options, and returns its exit code (None is 0). Exit codes: 0 passed, 1 checked and failed, 2 usage
+or configuration, 3 could not check.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def command(
     return decorate
 
 
-def run(entry: click.Command, program: str, arguments: Sequence[str] | None = None) -> int:
+def run(  # noqa: PLR0911 - each way out has its own exit code
+    entry: click.Command, program: str, arguments: Sequence[str] | None = None
+) -> int:
     """Run `entry` and return its exit code; what went wrong is one line and a hint on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -101,7 +103,9 @@ def _asked(words: Sequence[str], flag: str) -> bool:
 
 def _json_asked(words: Sequence[str]) -> bool:
     pairs = zip(words, [*words[1:], ""], strict=False)
-    return any(word == "--format=json" or (word, value) == ("--format", "json") for word, value in pairs)
+    return any(
+        word == "--format=json" or (word, value) == ("--format", "json") for word, value in pairs
+    )
 
 
 def _common_options(formats: Sequence[str], *, output: bool) -> list[click.Parameter]:

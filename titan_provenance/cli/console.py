@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import dataclass
@@ -10,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from titan_provenance.document import dump_json
 from titan_provenance.files import write_atomic
+from titan_provenance.report.json_v1 import error_json
+from titan_provenance.report.text import printable
 
 if TYPE_CHECKING:
     from titan_provenance.errors import TitanProvenanceError
@@ -58,20 +60,14 @@ class Console:
 def show_error(error: TitanProvenanceError, *, as_json: bool) -> None:
     """Print an error: as JSON to standard output, else one line of what, one of what to do."""
     if as_json:
-        body = {"code": error.code, "message": error.message, "hint": error.hint}
-        document = {"kind": "Error", "schemaVersion": 1, "error": body}
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True))
+        document = error_json(error.code, error.message, error.hint)
+        click.echo(dump_json(document), nl=False)
         return
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {_printable(error.message)}", err=True)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
     if error.hint:
-        click.echo(f"  {click.style('→', fg='cyan')} {_printable(error.hint)}", err=True)
+        click.echo(f"  {click.style('→', fg='cyan')} {printable(error.hint)}", err=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from titan_provenance.report.github import annotation
 
         file, line = getattr(error, "file", ""), getattr(error, "line", 0)
         click.echo(annotation("error", error.message, file=file, line=line), err=True)
-
-
-def _printable(text: str) -> str:
-    """Return `text` without control characters: it may quote what an attacker wrote."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

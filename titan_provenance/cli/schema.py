@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 import titan_provenance
 from titan_provenance.cli.command import command as make_command
-from titan_provenance.cli.console import Console
 from titan_provenance.document import nearest
 from titan_provenance.errors import UsageError
+
+if TYPE_CHECKING:
+    from titan_provenance.cli.console import Console
 
 SCHEMAS = ("fleet", "trust", "release-manifest-v1", "verdict", "error", "fragment")
 _LIMIT = 1 << 20

@@ -1,1 +1,1 @@
-"""The release: its manifest from digests, the gate before a deploy, and how a fleet starts."""
+"""The release manifest from digests, and the gate that a host passes before it deploys."""

@@ -1,0 +1,1 @@
+"""Statements, envelopes, bundles, trust and their verification: bytes in, verified values out."""

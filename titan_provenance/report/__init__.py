@@ -1,0 +1,1 @@
+"""Verdicts, manifests and differences as text, JSON and GitHub annotations. No I/O."""
