@@ -1,5 +1,11 @@
+import json
+from pathlib import Path
+
+import jsonschema_rs
 import pytest
 
+import titan_provenance
+from titan_provenance.document import parse_yaml
 from titan_provenance.errors import DocumentError, UnreadableError
 from titan_provenance.fleet_file import find_fleet, load_fleet
 from titan_provenance.model.fleet import Fleet, FleetService, parse_fleet
@@ -132,3 +138,60 @@ def test_a_fleet_file_that_cannot_be_read_is_not_passed_over(tmp_path):
     path = find_fleet(str(tmp_path / "a"))
     with pytest.raises(UnreadableError, match="does not exist"):
         load_fleet(path)
+
+
+SCHEMA = Path(titan_provenance.__file__).parent / "schema/fleet.schema.json"
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return jsonschema_rs.validator_for(json.loads(SCHEMA.read_bytes()))
+
+
+ACCEPTED = [
+    FLEET,
+    BRAIN,
+    HEAD + b"services: {a: {image: postgres:16}}\ntrust: /etc/titan-provenance/keys/trust.yaml",
+    HEAD + b"services: {a: {image: 'localhost:5000/a@sha256:" + b"0" * 64 + b"'}}\nfiles: []",
+    BRAIN + b"files: [a.b/..c/d.., .hidden, '*', 'a b/\xc3\xa9?']",
+]
+REFUSED = [
+    HEAD,
+    b"version: 2\n" + BRAIN[11:],
+    HEAD + b"services: {}",
+    HEAD + b"services: {a: {}}",
+    HEAD + b"services: {../a: {image: b}}",
+    HEAD + b"services: {a: {image: 'b ${V}'}}",
+    HEAD + b"services: {a: {image: b, tag: c}}",
+    HEAD + b"services: {a: {image: b, compose: 'c d'}}",
+    BRAIN + b"files: [../x]",
+    BRAIN + b"files: [x/.]",
+    BRAIN + b"files: [./x]",
+    BRAIN + b"files: [a//b]",
+    BRAIN + b"files: [/a]",
+    BRAIN + b"files: ['a\\b']",
+    BRAIN + b"files: [a, a]",
+    BRAIN + b"compose: ['']",
+    BRAIN + b"trust: []",
+    BRAIN + b"policy: high",
+    BRAIN + b"polcy: {}",
+]
+
+
+@pytest.mark.parametrize("data", ACCEPTED)
+def test_the_schema_accepts_what_the_parser_reads(schema, data):
+    parse_fleet(data, "f")
+    schema.validate(parse_yaml(data, "f").plain())
+
+
+@pytest.mark.parametrize("data", REFUSED)
+def test_the_schema_refuses_what_the_parser_does_not_read(schema, data):
+    with pytest.raises(DocumentError):
+        parse_fleet(data, "f")
+    assert not schema.is_valid(parse_yaml(data, "f").plain())
+
+
+def test_the_schema_describes_each_key_and_is_a_schema():
+    document = json.loads(SCHEMA.read_bytes())
+    jsonschema_rs.meta.validate(document)
+    assert all(entry.get("description") for entry in document["properties"].values())
