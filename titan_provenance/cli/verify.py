@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 )
 @click.option("--files", metavar="DIR", help="Directory to hold the bound files against.")
 @click.option("--registry", is_flag=True, help="Check that each digest is in its registry.")
+@click.option(
+    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
+)
 @click.option("--state", metavar="F", help="Record of accepted releases.")
 @click.option("--no-state", is_flag=True, help="Do not compare with earlier releases.")
 @click.option("--allow-rollback", metavar="VERSION", help="Accept this older release once more.")
@@ -70,6 +73,7 @@ def command(console: Console, **asked: Any) -> int:
         fleet=fleet,
         files=asked["files"],
         registry=asked["registry"],
+        insecure=asked["insecure"],
         state=_state(asked),
         rollback_to=asked["allow_rollback"],
         override=asked["override"],

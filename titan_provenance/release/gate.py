@@ -50,6 +50,7 @@ class Gate:
 
     `files` is the directory to hold the bound files against, `state` the record of accepted
     releases, `override` the compose override to write after PASSED; None means not asked.
+    `insecure` names registries spoken to over plain http.
     `audit` says that `now` is not the clock's: nothing is recorded.
     """
 
@@ -59,6 +60,7 @@ class Gate:
     fleet: Fleet | None = None
     files: str | None = None
     registry: bool = False
+    insecure: tuple[str, ...] = ()
     state: str | None = None
     rollback_to: str | None = None
     override: str | None = None
@@ -115,7 +117,7 @@ def verify_legacy_on_host(gate: Gate, public_key: str, signature: str | None) ->
             checks.skip("fleet", "no fleet file")
         checks.skip("files", "the old form binds no files")
         if gate.registry:
-            checks.make("registry", _check_registry, images)
+            checks.make("registry", _check_registry, images, gate.insecure)
     identity = ManifestIdentity(str(Digest.of(digests)))
     verdict = Verdict(identity, checks.finish(), ("public key",) if images else ())
     if images and verdict.outcome == "PASSED" and not gate.audit:
@@ -201,7 +203,7 @@ def _check_release(checks: Checks, gate: Gate, verified: VerifiedRelease) -> Non
     else:
         checks.skip("files", f"not asked: {len(release.files.digests)} bound files (--files DIR)")
     if gate.registry:
-        checks.make("registry", _check_registry, compose_images(release))
+        checks.make("registry", _check_registry, compose_images(release), gate.insecure)
 
 
 def _check_freshness(gate: Gate, verified: VerifiedRelease) -> tuple[bool, str]:
@@ -209,10 +211,12 @@ def _check_freshness(gate: Gate, verified: VerifiedRelease) -> tuple[bool, str]:
     return check_freshness(verified, gate.now, accepted, gate.rollback_to)
 
 
-def _check_registry(images: Mapping[str, DigestReference]) -> tuple[bool, str]:
-    from titan_provenance.release.registry_check import check_registry
+def _check_registry(
+    images: Mapping[str, DigestReference], insecure: tuple[str, ...]
+) -> tuple[bool, str]:
+    from titan_provenance.release.collect import check_registry
 
-    return check_registry(images)
+    return check_registry(images, insecure)
 
 
 def _write_override(

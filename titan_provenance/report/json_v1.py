@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from titan_provenance.model.instant import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from titan_provenance.attest.trust import TrustPolicy
+    from titan_provenance.model.release import Release
+    from titan_provenance.model.release_diff import Change
     from titan_provenance.model.verdict import Verdict
 
 
@@ -74,3 +77,27 @@ def trust_json(policy: TrustPolicy) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return format_instant(moment) if moment else None
+
+
+def diff_json(before: Release, after: Release, changes: Sequence[Change]) -> dict[str, Any]:
+    """Return the ManifestDiff document."""
+
+    def identity(release: Release) -> dict[str, Any]:
+        return {"name": release.name, "version": release.version, "sequence": release.sequence}
+
+    return {
+        "kind": "ManifestDiff",
+        "schemaVersion": 1,
+        "before": identity(before),
+        "after": identity(after),
+        "changes": [
+            {
+                "kind": change.kind,
+                "name": change.name,
+                "change": change.what,
+                "before": change.before,
+                "after": change.after,
+            }
+            for change in changes
+        ],
+    }

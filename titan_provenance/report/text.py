@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from titan_provenance.attest.trust import TrustPolicy
     from titan_provenance.model.digest import Digest
     from titan_provenance.model.release import Release
+    from titan_provenance.model.release_diff import Change
     from titan_provenance.model.verdict import Verdict
 
 _COLORS = {"passed": "green", "failed": "red", "skipped": "bright_black", "error": "yellow"}
@@ -64,6 +65,22 @@ def release_text(release: Release, digest: Digest) -> str:
         files = [("FILE", "DIGEST")] + [(path, str(d)) for path, d in release.files.digests]
         parts.append(columns(files))
     return "\n".join(parts)
+
+
+def diff_text(before: Release, after: Release, changes: Sequence[Change]) -> str:
+    """Return what is different between two releases, one block a change."""
+    old = f"{before.name} {before.version} (sequence {before.sequence})"
+    lines = [f"{old} → {after.name} {after.version} (sequence {after.sequence})"]
+    marks = {"added": "+", "removed": "-", "changed": "~"}
+    for change in changes:
+        lines.append(f"{marks[change.what]} {change.kind} {printable(change.name)} {change.what}")
+        if change.before:
+            lines.append(f"    - {printable(change.before)}")
+        if change.after:
+            lines.append(f"    + {printable(change.after)}")
+    if not changes:
+        lines.append("no service and no file differs")
+    return "\n".join(lines) + "\n"
 
 
 def trust_text(policy: TrustPolicy, directory: str, now: datetime) -> str:
