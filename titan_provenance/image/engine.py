@@ -1,0 +1,144 @@
+"""Images in the Docker engine, identified by what `docker image inspect` says of them.
+
+On the classic image store the id is the digest of the config. On the containerd image store it is
+the digest of the index or manifest, the same as in RepoDigests; the config is then not known.
+The engine is the one that DOCKER_HOST names, as for `docker` itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from titan_provenance.errors import DocumentError, EngineError
+from titan_provenance.image.identity import ImageIdentity
+from titan_provenance.model.digest import Digest
+from titan_provenance.model.names import parse_platform
+from titan_provenance.model.reference import DigestReference, TagReference
+from titan_provenance.model.release import PlatformImage
+
+if TYPE_CHECKING:
+    import docker
+
+
+class Engine:
+    """The Docker engine; connects at first use; safe to use from several threads."""
+
+    def __init__(self, *, timeout: int = 30) -> None:
+        self._timeout = timeout
+        self._client: docker.DockerClient | None = None
+        self._guard = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def inspect(self, reference: TagReference | DigestReference) -> dict[str, Any]:
+        """Return what the engine says of an image; raises EngineError."""
+        import docker.errors
+        import requests
+
+        try:
+            # The stubs leave this one method without types.
+            found = self._connected().api.inspect_image(str(reference))  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound as error:
+            raise EngineError(
+                f"the engine has no image {reference}",
+                hint=f"Run `docker pull {reference}`, or name another source.",
+            ) from error
+        except docker.errors.APIError as error:
+            raise EngineError(f"the engine answered {error.status_code} for {reference}") from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineError(
+                "the Docker engine cannot be reached",
+                hint="Start it, check DOCKER_HOST and your right to use its socket.",
+            ) from error
+        if not isinstance(found, dict):
+            raise EngineError(f"the engine's answer for {reference} is no object")
+        return found
+
+    def _connected(self) -> docker.DockerClient:
+        import docker
+
+        with self._guard:
+            if self._client is None:
+                self._client = docker.from_env(timeout=self._timeout)
+            return self._client
+
+
+class EngineSource:
+    """One image in the engine; it answers an identity, since it keeps no manifests."""
+
+    def __init__(self, engine: Engine, reference: TagReference | DigestReference) -> None:
+        self._engine = engine
+        self._reference = reference
+
+    @property
+    def name(self) -> str:
+        """The image reference with its transport."""
+        return f"docker:{self._reference}"
+
+    def identity(self) -> ImageIdentity:
+        """Return the identity that the engine knows.
+
+        Raises EngineError when the engine does not answer, has no such image, or knows no single
+        digest of it in the repository that the reference names.
+        """
+        found = self._engine.inspect(self._reference)
+        try:
+            image_id = Digest.parse(str(found.get("Id")))
+            platform = _platform(found)
+        except DocumentError as error:
+            raise EngineError(f"{self.name}: {error.message}", hint=error.hint) from error
+        known = _repository_digests(found)
+        config = None if image_id in {item.digest for item in known} else image_id
+        return ImageIdentity(
+            self._digest(known), (PlatformImage(platform, None, config),), self.name
+        )
+
+    def _digest(self, known: list[DigestReference]) -> Digest:
+        repository = self._reference.repository
+        digests = sorted({item.digest for item in known if item.repository == repository})
+        if isinstance(self._reference, DigestReference) and self._reference.digest in digests:
+            return self._reference.digest
+        if not digests:
+            raise EngineError(
+                f"the engine has {self._reference} but no digest of it in {repository}",
+                hint="Push or pull the image first: its digest comes from the registry.",
+            )
+        if len(digests) > 1 or isinstance(self._reference, DigestReference):
+            listed = ", ".join(str(digest) for digest in digests)
+            raise EngineError(
+                f"the engine knows {self._reference} under other digests: {listed}",
+                hint=f"Name the right one: {repository}@sha256:…",
+            )
+        return digests[0]
+
+
+def _platform(found: dict[str, Any]) -> str:
+    parts = [str(found.get("Os")), str(found.get("Architecture"))]
+    if found.get("Variant"):
+        parts.append(str(found["Variant"]))
+    return parse_platform("/".join(parts).lower())
+
+
+def _repository_digests(found: dict[str, Any]) -> list[DigestReference]:
+    listed = found.get("RepoDigests") or []
+    parsed = [_parse_digest_reference(str(item)) for item in listed]
+    return [item for item in parsed if item]
+
+
+def _parse_digest_reference(text: str) -> DigestReference | None:
+    """Return the digest reference, None for an image without a name (`<none>@sha256:…`)."""
+    try:
+        return DigestReference.parse(text)
+    except DocumentError:
+        return None
