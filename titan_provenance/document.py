@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from titan_provenance.errors import DocumentError
@@ -23,13 +22,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_DEPTH = 64
+MAX_JSON_VALUES = 100_000
 MAX_YAML_NODES = 50_000
 MAX_YAML_ALIASES = 1_000
 MAX_SAFE_INTEGER = 2**53 - 1
 
-_JSON_NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _YAML_TAG = "tag:yaml.org,2002:"
+_MAX_QUOTE = 100
+_MAX_SCALAR = 400
+
+# The way from the root to a value, the last step first: keys and indexes. Written out only in a
+# message, since a long key over many values would otherwise be copied for each of them.
+Path = tuple["Path", str | int] | str
 
 
 class Node:
@@ -38,14 +42,26 @@ class Node:
     `value` is None, a bool, int, float or str, a list of Nodes or a dict from str to Node.
     """
 
-    __slots__ = ("column", "file", "key_column", "key_line", "line", "path", "value")
+    __slots__ = ("column", "file", "key_column", "key_line", "line", "steps", "value")
 
-    def __init__(self, value: Any, *, file: str, path: str, line: int = 0, column: int = 0) -> None:
+    def __init__(
+        self, value: Any, *, file: str, path: Path, line: int = 0, column: int = 0
+    ) -> None:
         self.value = value
         self.file = file
-        self.path = path
+        self.steps = path
         self.line = self.key_line = line
         self.column = self.key_column = column
+
+    @property
+    def path(self) -> str:
+        """The keys and indexes that lead to this value: `services.brain.ports[0]`."""
+        steps, path = self.steps, ""
+        while isinstance(steps, tuple):
+            steps, step = steps
+            part = f"[{step}]" if isinstance(step, int) else f".{step[:_MAX_QUOTE]}"
+            path = part + path
+        return path.removeprefix(".")
 
     def fail(self, problem: str, hint: str = "") -> NoReturn:
         """Raise DocumentError about this node."""
@@ -56,9 +72,9 @@ class Node:
         )
 
     def at_key(self) -> Node:
-        """Return this node as standing where its key stands: the place of an error about the key."""
+        """Return this node as standing where its key stands, for an error about the key."""
         return Node(
-            self.value, file=self.file, path=self.path, line=self.key_line, column=self.key_column
+            self.value, file=self.file, path=self.steps, line=self.key_line, column=self.key_column
         )
 
     def mapping(
@@ -75,7 +91,9 @@ class Node:
             names = list(known)
             for key, node in self.value.items():
                 if key not in names:
-                    node.at_key().fail(f'unknown key "{key}"', nearest(key, names))
+                    node.at_key().fail(
+                        f'unknown key "{key[:_MAX_QUOTE]}"', nearest(key[:_MAX_QUOTE], names)
+                    )
         for key in required:
             if key not in self.value:
                 self.fail(f'the key "{key}" is missing')
@@ -142,7 +160,7 @@ class Node:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "Did you mean …?" for the known word closest to `word`, else the list of known ones."""
+    """Return "Did you mean …?" for the known word closest to `word`, else all known ones."""
     from difflib import get_close_matches
 
     names = sorted(known)
@@ -156,8 +174,8 @@ def parse_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Node:
     """Parse strict JSON bytes of a file named `file` (for messages).
 
     The caller bounds the size when it reads. Raises DocumentError for anything that is not UTF-8
-    JSON without byte order mark, duplicate keys, NaN, infinities, lone surrogates, or that nests
-    deeper than `max_depth`.
+    JSON without byte order mark, duplicate keys, NaN, infinities, lone surrogates, that nests
+    deeper than `max_depth`, or holds more than 100 000 values.
     """
     return _located(load_json(data, file, max_depth=max_depth), file, "")
 
@@ -165,7 +183,6 @@ def parse_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Node:
 def load_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Any:
     """Parse as `parse_json` does, and return plain values."""
     text = _decode(data, file)
-    _limit_json_depth(text, file, max_depth)
     try:
         value = json.loads(
             text,
@@ -182,9 +199,12 @@ def load_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Any:
             line=error.lineno,
             column=error.colno,
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise DocumentError(f"{file}: not JSON that can be read safely: {error}") from error
-    if _SURROGATE_ESCAPE.search(text):
+    except ValueError as error:
+        raise DocumentError(f"{file}: not JSON: {error}", file=file) from error
+    except RecursionError as error:
+        raise DocumentError(f"{file}: nested deeper than {max_depth} levels", file=file) from error
+    _limit_json(value, file, max_depth)
+    if "\\ud" in text or "\\uD" in text:
         _refuse_lone_surrogates(value, file)
     return value
 
@@ -223,16 +243,23 @@ def _decode(data: bytes, file: str) -> str:
         raise DocumentError(f"{file}: not UTF-8 text (byte {error.start})", file=file) from error
 
 
-def _limit_json_depth(text: str, file: str, max_depth: int) -> None:
-    depth = 0
-    for token in _JSON_NESTING.finditer(text):
-        first = token[0][0]
-        if first in "[{":
-            depth += 1
-            if depth > max_depth:
-                raise DocumentError(f"{file}: nested deeper than {max_depth} levels", file=file)
-        elif first in "]}":
-            depth -= 1
+def _limit_json(value: Any, file: str, max_depth: int) -> None:
+    """Walk the levels of `value`; the parser itself stops at the interpreter's recursion limit."""
+    level = [value]
+    count = 1
+    for _ in range(max_depth + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if not containers:
+            return
+        count += sum(map(len, containers))
+        if count > MAX_JSON_VALUES:
+            raise DocumentError(f"{file}: more than {MAX_JSON_VALUES} values", file=file)
+        level = [
+            child
+            for item in containers
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    raise DocumentError(f"{file}: nested deeper than {max_depth} levels", file=file)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -241,7 +268,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise DocumentError(f'duplicate key "{key}"')
+                raise DocumentError(f"duplicate key {json.dumps(key[:_MAX_QUOTE])}")
             seen.add(key)
     return mapping
 
@@ -264,15 +291,12 @@ def _refuse_lone_surrogates(value: Any, file: str) -> None:
         raise DocumentError(f"{file}: holds half of a surrogate pair", file=file) from error
 
 
-def _located(value: Any, file: str, path: str) -> Node:
+def _located(value: Any, file: str, path: Path) -> Node:
     if isinstance(value, dict):
-        children = {
-            key: _located(item, file, f"{path}.{key}" if path else key)
-            for key, item in value.items()
-        }
+        children = {key: _located(item, file, (path, key)) for key, item in value.items()}
         return Node(children, file=file, path=path)
     if isinstance(value, list):
-        elements = [_located(item, file, f"{path}[{i}]") for i, item in enumerate(value)]
+        elements = [_located(item, file, (path, index)) for index, item in enumerate(value)]
         return Node(elements, file=file, path=path)
     return Node(value, file=file, path=path)
 
@@ -301,7 +325,7 @@ def _read_yaml(data: bytes, file: str, *, keep_tags: bool) -> Node:
 
 def _limit_yaml(yaml: Any, loader: Any, text: str, file: str) -> None:
     """Bound what the composer will build: libyaml's events come without recursion, nodes do not."""
-    depth = aliases = documents = 0
+    depth = aliases = documents = nodes = 0
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -311,10 +335,13 @@ def _limit_yaml(yaml: Any, loader: Any, text: str, file: str) -> None:
             aliases += 1
         elif isinstance(event, yaml.DocumentStartEvent):
             documents += 1
+        nodes += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH:
             raise DocumentError(f"{file}: nested deeper than {MAX_DEPTH} levels", file=file)
         if aliases > MAX_YAML_ALIASES:
             raise DocumentError(f"{file}: more than {MAX_YAML_ALIASES} aliases", file=file)
+        if nodes > MAX_YAML_NODES:
+            raise DocumentError(f"{file}: more than {MAX_YAML_NODES} values", file=file)
         if documents > 1:
             raise DocumentError(f"{file}: holds more than one YAML document", file=file)
 
@@ -332,7 +359,7 @@ class _YamlReader:
         self._count = 0
         self._open: set[int] = set()
 
-    def read(self, node: Any, path: str = "") -> Node:
+    def read(self, node: Any, path: Path = "") -> Node:
         self._count += 1
         if self._count > MAX_YAML_NODES:
             self._node(None, node, path).fail(f"more than {MAX_YAML_NODES} values")
@@ -344,28 +371,28 @@ class _YamlReader:
         finally:
             self._open.discard(id(node))
 
-    def _value(self, node: Any, path: str) -> Node:
+    def _value(self, node: Any, path: Path) -> Node:
         tag = self._tag(node, path)
         if tag == "!reset":
             return self._node(None, node, path)
         if isinstance(node, self._yaml.MappingNode):
             return self._node(self._mapping(node, path), node, path)
         if isinstance(node, self._yaml.SequenceNode):
-            elements = [self.read(item, f"{path}[{i}]") for i, item in enumerate(node.value)]
+            elements = [self.read(item, (path, index)) for index, item in enumerate(node.value)]
             return self._node(elements, node, path)
         return self._node(self._scalar(node, tag, path), node, path)
 
-    def _tag(self, node: Any, path: str) -> str:
+    def _tag(self, node: Any, path: Path) -> str:
         tag = str(node.tag)
         if tag.startswith(_YAML_TAG):
             name = tag[len(_YAML_TAG) :]
             if name in {"map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge"}:
                 return name
-        elif self._keep_tags and tag in {"!reset", "!override"}:
-            return tag
-        self._node(None, node, path).fail(f"the tag {tag} is not allowed here")
+        if not self._keep_tags or tag not in {"!reset", "!override"}:
+            self._node(None, node, path).fail(f"the tag {tag} is not allowed here")
+        return tag
 
-    def _mapping(self, node: Any, path: str) -> dict[str, Node]:
+    def _mapping(self, node: Any, path: Path) -> dict[str, Node]:
         own: dict[str, Node] = {}
         merged: dict[str, Node] = {}
         for key_node, value_node in node.value:
@@ -374,23 +401,27 @@ class _YamlReader:
                 for base in self._merge_bases(value_node, path):
                     merged = {**base, **merged}
                 continue
+            if not isinstance(key_node, self._yaml.ScalarNode):
+                key.fail("a key is text")
             if not isinstance(key.value, str):
                 key.value = str(key_node.value)
             if key.value in own:
-                key.fail(f'duplicate key "{key.value}"')
-            child_path = f"{path}.{key.value}" if path else key.value
-            child = self.read(value_node, child_path)
+                key.fail(f'duplicate key "{key.value[:_MAX_QUOTE]}"')
+            child = self.read(value_node, (path, key.value))
             child.key_line, child.key_column = key.line, key.column
             own[key.value] = child
         return {**merged, **own}
 
-    def _merge_bases(self, node: Any, path: str) -> list[dict[str, Node]]:
+    def _merge_bases(self, node: Any, path: Path) -> list[dict[str, Node]]:
         bases = node.value if isinstance(node, self._yaml.SequenceNode) else [node]
         return [self.read(base, path).mapping() for base in bases]
 
-    def _scalar(self, node: Any, tag: str, path: str) -> Any:
+    def _scalar(self, node: Any, tag: str, path: Path) -> Any:
         if tag in {"str", "timestamp", "merge", "!override"}:
             return node.value
+        if len(node.value) > _MAX_SCALAR:
+            # PyYAML's numbers in base 60 (1:59:59…) take quadratic time.
+            self._node(None, node, path).fail(f"{len(node.value)} characters are too long a {tag}")
         construct = self._constructor.yaml_constructors[node.tag]
         try:
             value = construct(self._constructor, node)
@@ -400,6 +431,6 @@ class _YamlReader:
             self._node(None, node, path).fail("expected a finite number")
         return value
 
-    def _node(self, value: Any, node: Any, path: str) -> Node:
+    def _node(self, value: Any, node: Any, path: Path) -> Node:
         mark = node.start_mark
         return Node(value, file=self._file, path=path, line=mark.line + 1, column=mark.column + 1)

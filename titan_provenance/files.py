@@ -54,7 +54,7 @@ def _read_regular(descriptor: int, path: str, limit: int) -> bytes:
 
 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o644, replace: bool = True) -> None:
-    """Write `data` to `path` so that a reader, or a crash, sees the old file or the new, never a part.
+    """Write `data` to `path` whole: a reader, or a crash, sees the old file or the new.
 
     The bytes go to a new file in the same directory, are fsynced, and take the name by rename (by
     link when `replace` is false, which fails if the name is taken); the directory is fsynced last.

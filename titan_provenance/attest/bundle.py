@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.attest.envelope import Envelope
 from titan_provenance.document import Node, dump_json, parse_json
@@ -25,8 +24,7 @@ MAX_TIMESTAMPS = 32
 _MAX_SIGNATURES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(NamedTuple):
     """One bundle: the envelope, and either the hint of a managed key or a certificate (DER).
 
     `evidence` counts the log entries and timestamps that it carries. `name` is for messages.

@@ -5,11 +5,10 @@ Source: secure-systems-lab/dsse, protocol v1.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A payload, its type, and the signatures over both."""
 
     payload: bytes

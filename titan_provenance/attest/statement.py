@@ -5,8 +5,7 @@ Source: in-toto Attestation Framework, spec v1, "Statement" and "ResourceDescrip
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.document import Node, dump_json, parse_json
 from titan_provenance.errors import DocumentError
@@ -23,8 +22,7 @@ MAX_SUBJECTS = 1024
 MAX_DIGESTS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """A parsed statement: its subjects, the type of its predicate and the predicate's node."""
 
     subjects: tuple[DigestReference, ...]

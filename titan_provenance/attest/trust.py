@@ -8,8 +8,7 @@ two names: all are errors when the policy is read, so that no verification ever 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.attest.public_key import MAX_KEY_FILE, PublicKey
 from titan_provenance.document import Node, nearest, parse_yaml
@@ -29,16 +28,14 @@ _MAX_TRUST_FILE = 256 << 10
 _SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(NamedTuple):
     """From `date` on nothing by this signer counts, whenever it says it was signed."""
 
     date: datetime
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """A managed key with a name and, where set, a validity window and a revocation.
 
     `key_file` is the key's path below the trust directory.
@@ -63,8 +60,7 @@ class Signer:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """Signers that may sign for one purpose, and how many distinct ones are needed."""
 
     name: str
@@ -72,8 +68,7 @@ class Role:
     signers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TrustPolicy:
+class TrustPolicy(NamedTuple):
     """All signers and roles by name; `version` rises with every change."""
 
     version: int
@@ -93,8 +88,7 @@ class TrustPolicy:
         self, signers: Mapping[str, Signer] | None = None, roles: Mapping[str, Role] | None = None
     ) -> TrustPolicy:
         """Return the next version of this policy with other signers or roles."""
-        return replace(
-            self,
+        return self._replace(
             version=self.version + 1,
             signers=self.signers if signers is None else signers,
             roles=self.roles if roles is None else roles,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from titan_provenance.attest.public_key import MAX_KEY_FILE, PublicKey
@@ -79,7 +78,7 @@ def revoke_signer(policy: TrustPolicy, name: str, date: datetime, reason: str) -
     signer = policy.signers[name]
     if signer.revoked:
         raise UsageError(f'"{name}" is revoked since {format_instant(signer.revoked.date)}')
-    revoked = replace(signer, revoked=Revocation(date, reason))
+    revoked = signer._replace(revoked=Revocation(date, reason))
     return policy.changed(signers={**policy.signers, name: revoked})
 
 

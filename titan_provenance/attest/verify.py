@@ -17,9 +17,8 @@ signed, fails the release even when others would reach the threshold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from titan_provenance.attest.bundle import MAX_BUNDLE, Bundle, parse_bundle
 from titan_provenance.attest.statement import PAYLOAD_TYPE, parse_manifest
@@ -48,8 +47,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedRelease:
+class AcceptedRelease(NamedTuple):
     """A release that this host has verified and accepted before."""
 
     version: str
@@ -57,8 +55,7 @@ class AcceptedRelease:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRelease:
+class VerifiedRelease(NamedTuple):
     """A release whose manifest was verified: its digest, and the signers that counted."""
 
     release: Release

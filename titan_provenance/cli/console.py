@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from titan_provenance.document import dump_json
 from titan_provenance.files import write_atomic
-from titan_provenance.report.json_v1 import error_json
 from titan_provenance.report.text import printable
 
 if TYPE_CHECKING:
     from titan_provenance.errors import TitanProvenanceError
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(NamedTuple):
     """The output side of one command run, made from the common options.
 
     `format` is one of the command's formats, `output` a file for the result or None for standard
@@ -60,6 +56,9 @@ class Console:
 def show_error(error: TitanProvenanceError, *, as_json: bool) -> None:
     """Print an error: as JSON to standard output, else one line of what, one of what to do."""
     if as_json:
+        from titan_provenance.document import dump_json
+        from titan_provenance.report.json_v1 import error_json
+
         document = error_json(error.code, error.message, error.hint)
         click.echo(dump_json(document), nl=False)
         return

@@ -30,7 +30,9 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group whose commands live in one module each and are imported when they are called."""
 
-    def __init__(self, name: str, package: str, commands: Mapping[str, str], **settings: str) -> None:
+    def __init__(
+        self, name: str, package: str, commands: Mapping[str, str], **settings: str
+    ) -> None:
         super().__init__(name, no_args_is_help=True, **settings)  # type: ignore[arg-type]  # help=…
         self._package = package
         self._commands = commands

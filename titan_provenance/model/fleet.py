@@ -7,8 +7,7 @@ The values that a fleet file `titan-provenance.yaml` states. Its format is the J
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.document import parse_yaml
 from titan_provenance.model.names import parse_line, parse_name, parse_relative_path
@@ -26,8 +25,7 @@ _UNUSED_SECTIONS = ("policy", "preflight", "nightly")
 _KEYS = ("version", "fleet", "services", "trust", "compose", "files", *_UNUSED_SECTIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class FleetService:
+class FleetService(NamedTuple):
     """One service: where its image is pushed, and the service's name in the compose file."""
 
     name: str
@@ -35,8 +33,7 @@ class FleetService:
     compose: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
+class Fleet(NamedTuple):
     """A fleet file: services sorted by name.
 
     `trust`, `compose` and `files` are paths as written, relative to `directory`, where the fleet

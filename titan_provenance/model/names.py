@@ -5,19 +5,19 @@ They are narrow on purpose: each of them ends up in a file name, a terminal or a
 
 from __future__ import annotations
 
-import re
-
 from titan_provenance.errors import DocumentError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", re.ASCII)
-_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?", re.ASCII)
+_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_IN_NAME = _ALPHANUMERIC | set("._-")
+_IN_VERSION = _IN_NAME | {"+"}
+_MAX_NAME = 63
+_MAX_VERSION = 128
 _MAX_PATH = 1024
 
 
 def parse_name(text: str) -> str:
     """Return the name of a service, signer, role or release; raises DocumentError."""
-    if not _NAME.fullmatch(text):
+    if not _consists_of(text, _IN_NAME, _MAX_NAME):
         raise DocumentError(
             f"{text[:100]!r} is no name",
             hint="A name starts with a letter or digit and has at most 63 letters, digits, . _ -",
@@ -27,7 +27,7 @@ def parse_name(text: str) -> str:
 
 def parse_version(text: str) -> str:
     """Return the version of a release; raises DocumentError."""
-    if not _VERSION.fullmatch(text):
+    if not _consists_of(text, _IN_VERSION, _MAX_VERSION):
         raise DocumentError(
             f"{text[:100]!r} is no version",
             hint="A version starts with a letter or digit and has letters, digits, . _ + - only.",
@@ -37,7 +37,12 @@ def parse_version(text: str) -> str:
 
 def parse_platform(text: str) -> str:
     """Return a platform `os/architecture[/variant]`; raises DocumentError."""
-    if not _PLATFORM.fullmatch(text):
+    parts = text.split("/")
+    if (
+        len(parts) not in {2, 3}
+        or text != text.lower()
+        or not all(_consists_of(part, _IN_NAME, _MAX_NAME) for part in parts)
+    ):
         raise DocumentError(
             f"{text[:100]!r} is no platform", hint="Write it as linux/amd64 or linux/arm64/v8."
         )
@@ -69,3 +74,8 @@ def parse_line(text: str) -> str:
     if len(text) > _MAX_PATH or not text.isprintable():
         raise DocumentError(f"{text[:40]!r} is not one line of printable text")
     return text
+
+
+def _consists_of(text: str, characters: frozenset[str], longest: int) -> bool:
+    """Say whether `text` has these characters only and starts with a letter or digit."""
+    return 0 < len(text) <= longest and text[0] in _ALPHANUMERIC and characters.issuperset(text)

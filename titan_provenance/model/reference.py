@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from titan_provenance.errors import DocumentError
 from titan_provenance.model.digest import Digest
@@ -21,12 +22,12 @@ _HOST = re.compile(
 )
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
+_IN_TAG = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+_MAX_TAG = 128
 _MAX_NAME = 255
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Repository:
+class Repository(NamedTuple):
     """A registry host (with port) and a path in it, `ghcr.io/titan/brain`."""
 
     registry: str
@@ -57,7 +58,7 @@ class Repository:
         return f"{self.registry}/{self.path}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class TagReference:
     """A repository and a tag: where to look, not what will be found."""
 
@@ -71,8 +72,7 @@ class TagReference:
         return f"{self.repository}:{self.tag}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DigestReference:
+class DigestReference(NamedTuple):
     """A repository and a digest: exactly one content, for ever."""
 
     repository: Repository
@@ -98,7 +98,7 @@ class DigestReference:
 
 def parse_tag(text: str) -> str:
     """Return a tag; raises DocumentError for what the distribution specification does not allow."""
-    if not _TAG.fullmatch(text):
+    if not 0 < len(text) <= _MAX_TAG or text[0] in ".-" or not _IN_TAG.issuperset(text):
         raise DocumentError(
             f'"{text[:100]}" is no tag',
             hint="A tag has at most 128 letters, digits, dots, dashes and underscores.",

@@ -2,13 +2,14 @@
 
 `Release.predicate()` and `parse_predicate()` are the two directions of the format that
 docs/spec/release-manifest-v1.md specifies. Fields that this version does not know are ignored, as
-the in-toto specification asks of consumers ("Parsing rules"); those it knows are held to their type.
+the in-toto specification asks of consumers ("Parsing rules"); those it knows are held to their
+type.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from titan_provenance.errors import DocumentError
 from titan_provenance.model.digest import Digest
@@ -33,8 +34,7 @@ MAX_SERVICES = 1024
 MAX_FILES = 10_000
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PlatformImage:
+class PlatformImage(NamedTuple):
     """One platform of an image: its manifest digest and config digest, where the source knew them.
 
     `manifest` is what an index points at; `config` is what the engine calls the image id.
@@ -45,8 +45,7 @@ class PlatformImage:
     config: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasedService:
+class ReleasedService(NamedTuple):
     """One service of a release.
 
     `image` is what a deploy pulls; `tag` is information only; `compose` is the service's name in
@@ -60,8 +59,7 @@ class ReleasedService:
     platforms: tuple[PlatformImage, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The source code that the release was built from; `commit` is a git object id in hex."""
 
     uri: str
@@ -69,16 +67,14 @@ class Source:
     dirty: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Builder:
+class Builder(NamedTuple):
     """Who built the release, and the URI of the run that did (`invocation`, where there is one)."""
 
     id: str
     invocation: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class BoundFiles:
+class BoundFiles(NamedTuple):
     """The files that go to the host beside the images.
 
     `patterns` say which files belong to the release (so that an extra one is noticed), `digests`
@@ -102,7 +98,7 @@ class Release:
     created_at: datetime
     expires_at: datetime
     services: tuple[ReleasedService, ...]
-    files: BoundFiles = BoundFiles()
+    files: BoundFiles
     previous: Digest | None = None
     source: Source | None = None
     builder: Builder | None = None

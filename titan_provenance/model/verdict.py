@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["passed", "failed", "skipped", "error"]
 
@@ -23,8 +22,7 @@ CHECK_IDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One numbered check: `failed` means it does not hold, `error` that nothing can be said."""
 
     id: str
@@ -33,8 +31,7 @@ class Check:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestIdentity:
+class ManifestIdentity(NamedTuple):
     """Which manifest the verdict is about; the release fields are None until it was verified."""
 
     digest: str
@@ -43,8 +40,7 @@ class ManifestIdentity:
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """All checks in order, the manifest and the signers whose signatures counted."""
 
     manifest: ManifestIdentity
@@ -60,7 +56,9 @@ class Verdict:
         statuses = {check.status for check in self.checks}
         if "failed" in statuses:
             return "FAILED"
-        verified = any(check.id == "statement" and check.status == "passed" for check in self.checks)
+        verified = any(
+            check.id == "statement" and check.status == "passed" for check in self.checks
+        )
         return "ERROR" if "error" in statuses or not verified else "PASSED"
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,9 @@ def check_files(files: BoundFiles, directory: str) -> tuple[bool, str]:
 
 
 def _matches(directory: str, pattern: str) -> set[str]:
-    found = glob.iglob(pattern, root_dir=directory, recursive=True)
+    from glob import iglob
+
+    found = iglob(pattern, root_dir=directory, recursive=True)
     return {
         parse_relative_path(path)
         for path in found

@@ -39,7 +39,7 @@ def read_fragments(directory: str, fleet: Fleet) -> dict[str, Fragment]:
     """Return the fragment of each service of `fleet` that `directory` has one for.
 
     Raises DocumentError for a file that is no fragment, a tag where a digest belongs, a service
-    that the fleet does not have, another repository than the fleet file's, or a service named twice.
+    that the fleet does not have, another repository than the fleet file's, or one named twice.
     """
     try:
         names = sorted(os.listdir(directory))

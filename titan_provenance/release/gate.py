@@ -8,8 +8,7 @@ written: the record of accepted releases, then the digest override.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.attest.bundle import MAX_BUNDLE
 from titan_provenance.attest.public_key import MAX_KEY_FILE, PublicKey
@@ -28,7 +27,6 @@ from titan_provenance.model.digest import Digest
 from titan_provenance.model.verdict import ManifestIdentity, Verdict
 from titan_provenance.release.bound_files import check_files
 from titan_provenance.release.compose import compose_images, digest_override
-from titan_provenance.release.legacy import MAX_SIGNATURE_FILE, check_legacy_fleet, verify_legacy
 from titan_provenance.release.state import read_state, record_release
 
 if TYPE_CHECKING:
@@ -42,10 +40,10 @@ if TYPE_CHECKING:
 SYSTEM_TRUST = "/etc/titan-provenance/keys"
 TRUST_VARIABLE = "TITAN_PROVENANCE_KEYS"
 BUNDLE_SUFFIX = ".sigstore.json"
+_MAX_SIGNATURE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """What one run of `verify-release` was asked for.
 
     `files` is the directory to hold the bound files against, `state` the record of accepted
@@ -101,6 +99,8 @@ def verify_on_host(gate: Gate, trust_directory: str) -> Verdict:
 
 def verify_legacy_on_host(gate: Gate, public_key: str, signature: str | None) -> Verdict:
     """Verify an old `digests.json` with its detached signature and return the verdict."""
+    from titan_provenance.release.legacy import check_legacy_fleet, verify_legacy
+
     refuse_inside(public_key, gate.manifest)
     key = PublicKey.parse(read_bounded(public_key, MAX_KEY_FILE), public_key)
     checks = Checks()
@@ -185,7 +185,7 @@ def _read_input(gate: Gate) -> tuple[tuple[bytes, list[tuple[str, bytes]]], str]
 
 def _read_legacy(digests: str, signature: str) -> tuple[tuple[bytes, bytes], str]:
     read = read_bounded(digests, MAX_MANIFEST, follow_symlink=False)
-    return (read, read_bounded(signature, MAX_SIGNATURE_FILE, follow_symlink=False)), "read"
+    return (read, read_bounded(signature, _MAX_SIGNATURE, follow_symlink=False)), "read"
 
 
 def _check_release(checks: Checks, gate: Gate, verified: VerifiedRelease) -> None:

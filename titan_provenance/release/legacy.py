@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from titan_provenance.attest.public_key import PublicKey
     from titan_provenance.model.release import Release
 
-MAX_SIGNATURE_FILE = 4096
-
 
 def export_legacy(release: Release) -> bytes:
     """Return `digests.json` of a release."""
