@@ -61,7 +61,7 @@ def find_credential(registry: str) -> Credential | None:
 
 
 def _section(config: dict[str, Any], key: str, path: str) -> dict[str, Any]:
-    section = config.get(key) or {}
+    section = config.get(key, {})
     if not isinstance(section, dict):
         raise DocumentError(f"{path}: {key} is no object", file=path)
     return section
