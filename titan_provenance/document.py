@@ -28,6 +28,11 @@ MAX_YAML_ALIASES = 1_000
 MAX_SAFE_INTEGER = 2**53 - 1
 
 _YAML_TAG = "tag:yaml.org,2002:"
+_YAML_TYPES = {
+    "mapping": {"map"},
+    "sequence": {"seq"},
+    "scalar": {"str", "int", "float", "bool", "null", "timestamp", "merge"},
+}
 _MAX_QUOTE = 100
 _MAX_SCALAR = 400
 
@@ -108,7 +113,7 @@ class Node:
     def text(self) -> str:
         """Return a non-empty string."""
         if not isinstance(self.value, str):
-            quote = f' (write "{self.value}" in quotes)' if self._is_scalar() else ""
+            quote = " (write it in quotes)" if self._is_scalar() else ""
             self.fail(f"expected text, found {self._kind()}{quote}")
         if not self.value:
             self.fail("is empty")
@@ -320,7 +325,8 @@ def _read_yaml(data: bytes, file: str, *, keep_tags: bool) -> Node:
             f"{file}:{line}:{column}: not YAML: {problem}", file=file, line=line, column=column
         ) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise DocumentError(f"{file}: not YAML: {error}", file=file) from error
+        problem = " ".join(str(error).split())
+        raise DocumentError(f"{file}: not YAML: {problem}", file=file) from error
 
 
 def _limit_yaml(yaml: Any, loader: Any, text: str, file: str) -> None:
@@ -386,10 +392,10 @@ class _YamlReader:
         tag = str(node.tag)
         if tag.startswith(_YAML_TAG):
             name = tag[len(_YAML_TAG) :]
-            if name in {"map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge"}:
+            if name in _YAML_TYPES[node.id]:
                 return name
         if not self._keep_tags or tag not in {"!reset", "!override"}:
-            self._node(None, node, path).fail(f"the tag {tag} is not allowed here")
+            self._node(None, node, path).fail(f"the tag {tag[:_MAX_QUOTE]} is not allowed here")
         return tag
 
     def _mapping(self, node: Any, path: Path) -> dict[str, Node]:
@@ -421,12 +427,14 @@ class _YamlReader:
             return node.value
         if len(node.value) > _MAX_SCALAR:
             # PyYAML's numbers in base 60 (1:59:59…) take quadratic time.
-            self._node(None, node, path).fail(f"{len(node.value)} characters are too long a {tag}")
+            self._node(None, node, path).fail(
+                f"{len(node.value)} characters cannot be read as {tag}"
+            )
         construct = self._constructor.yaml_constructors[node.tag]
         try:
             value = construct(self._constructor, node)
-        except (ValueError, KeyError, self._yaml.YAMLError) as error:
-            self._node(None, node, path).fail(f"not a {tag}: {error}")
+        except (ValueError, LookupError):
+            self._node(None, node, path).fail(f'"{node.value}" cannot be read as {tag}')
         if isinstance(value, float) and not math.isfinite(value):
             self._node(None, node, path).fail("expected a finite number")
         return value
