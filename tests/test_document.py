@@ -124,7 +124,7 @@ e: '1'
     [
         (b"", "f: is empty"),
         (b"# only a comment\n", "f: is empty"),
-        (b"a: 1\nb: 2\na: 3\n", 'f:3:1: a: duplicate key "a"'),
+        (b"a: 1\nb: 2\na: 3\n", 'f:3:1: duplicate key "a"'),
         (b"a: {1: x, '1': y}\n", 'f:1:11: a: duplicate key "1"'),
         (b"a: [1\n", "f:2:1: not YAML"),
         (b"a: b: c\n", "f:1:5: not YAML: mapping values are not allowed"),
