@@ -202,6 +202,21 @@ def test_an_engine_that_is_not_there():
     assert "DOCKER_HOST" in caught.value.hint
 
 
+@pytest.mark.usefixtures("no_engine")
+def test_an_engine_that_is_not_there_is_tried_once(monkeypatch):
+    import docker
+
+    attempts = []
+    connect = docker.from_env
+    monkeypatch.setattr("docker.from_env", lambda **kw: attempts.append(kw) or connect(**kw))
+    names = [f"ghcr.io/titan/service-{number}:1" for number in range(3)]
+    with Sources() as sources:
+        found = identify_all({name: sources.open(f"docker:{name}") for name in names})
+
+    assert [type(error) for error in found.values()] == [EngineError] * 3
+    assert len(attempts) == 1
+
+
 def test_many_images_share_one_connection_to_the_engine(engine):
     names = [f"ghcr.io/titan/service-{number}:1" for number in range(7)]
     for name in names:

@@ -371,6 +371,14 @@ def test_connection_refused():
             read(f"{host}/titan/brain:1.4.0")
 
 
+@pytest.mark.parametrize(
+    "host", ["[:::]:5000", "127.0.0.1:99999", "localhost:0", "a" * 64 + ".example"]
+)
+def test_a_host_that_cannot_be_one(host):
+    with pytest.raises(RegistryError):
+        read(f"{host}/titan/brain:1.4.0", SHORT)
+
+
 def test_something_that_does_not_speak_http(reference, registry):
     registry.fault(MANIFESTS, lambda exchange: exchange.send(b"SSH-2.0-OpenSSH_9\r\n"))
 

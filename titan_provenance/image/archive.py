@@ -21,7 +21,7 @@ from titan_provenance.errors import (
     VerificationError,
 )
 from titan_provenance.image.identity import ImageIdentity
-from titan_provenance.image.layout import CHUNK
+from titan_provenance.image.layout import CHUNK, read_file
 from titan_provenance.image.manifest import parse_config_platform
 from titan_provenance.image.source import CONFIG_LIMIT, MANIFEST_LIMIT
 from titan_provenance.model.digest import Digest
@@ -51,8 +51,8 @@ class TarFiles:
         self._path = path
         self._members: dict[str, _Member | None] | None = None
 
-    def stream(self, name: str, limit: int) -> Generator[bytes]:
-        """Yield the bytes of the member `name`, `limit` at most."""
+    def stream(self, name: str) -> Generator[bytes]:
+        """Yield the bytes of the member `name`."""
         if self._members is None:
             self._members = _list_members(self._path)
         where = f"{self._path}: {ascii(name)[1:-1]}"
@@ -61,8 +61,6 @@ class TarFiles:
         member = self._members[name]
         if member is None:
             raise UnreadableError(f"{where}: is not a regular file")
-        if member.size > limit:
-            raise UnreadableError(f"{where}: {member.size} bytes, more than the limit of {limit}")
         yield from self._stream(member)
 
     def _stream(self, member: _Member) -> Generator[bytes]:
@@ -125,7 +123,7 @@ class DockerArchiveSource:
         return config
 
     def _read(self, name: str, limit: int) -> bytes:
-        return b"".join(self._files.stream(name, limit))
+        return read_file(self._files, name, limit)
 
 
 def _repository_tags(images: list[dict[str, Any]]) -> list[str]:

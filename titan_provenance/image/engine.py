@@ -27,6 +27,7 @@ class Engine:
     def __init__(self, *, timeout: int = 30) -> None:
         self._timeout = timeout
         self._client: docker.DockerClient | None = None
+        self._failure: EngineError | None = None
         self._guard = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -57,20 +58,25 @@ class Engine:
         except docker.errors.APIError as error:
             raise EngineError(f"the engine answered {error.status_code} for {reference}") from error
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise EngineError(
-                "the Docker engine cannot be reached",
-                hint="Start it, check DOCKER_HOST and your right to use its socket.",
-            ) from error
+            raise _unreachable() from error
         if not isinstance(found, dict):
             raise EngineError(f"the engine's answer for {reference} is no object")
         return found
 
     def _connected(self) -> docker.DockerClient:
-        import docker
+        import docker.errors
+        import requests
 
         with self._guard:
+            # One attempt is enough for all threads: an engine that hangs costs its timeout once.
+            if self._failure:
+                raise self._failure
             if self._client is None:
-                self._client = docker.from_env(timeout=self._timeout)
+                try:
+                    self._client = docker.from_env(timeout=self._timeout)
+                except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+                    self._failure = _unreachable()
+                    raise self._failure from error
             return self._client
 
 
@@ -121,6 +127,13 @@ class EngineSource:
                 hint=f"Name the right one: {repository}@sha256:…",
             )
         return digests[0]
+
+
+def _unreachable() -> EngineError:
+    return EngineError(
+        "the Docker engine cannot be reached",
+        hint="Start it, check DOCKER_HOST and your right to use its socket.",
+    )
 
 
 def _platform(found: dict[str, Any]) -> str:

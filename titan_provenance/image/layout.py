@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from titan_provenance.document import load_json
@@ -31,8 +32,19 @@ _MAX_LISTED = 20
 class Files(Protocol):
     """Files below one root, by relative name."""
 
-    def stream(self, name: str, limit: int) -> Generator[bytes]:
-        """Yield the bytes of a regular file; raises UnreadableError for any other, or if larger."""
+    def stream(self, name: str) -> Generator[bytes]:
+        """Yield the bytes of a regular file; raises UnreadableError for any other."""
+
+
+def read_file(files: Files, name: str, limit: int) -> bytes:
+    """Return the bytes of a file, of which there may be `limit` at most; raises UnreadableError."""
+    data = b""
+    with closing(files.stream(name)) as chunks:
+        for chunk in chunks:
+            data += chunk
+            if len(data) > limit:
+                raise UnreadableError(f"{name}: has more than {limit} bytes")
+    return data
 
 
 class DirectoryFiles:
@@ -41,21 +53,16 @@ class DirectoryFiles:
     def __init__(self, directory: str) -> None:
         self._directory = directory
 
-    def stream(self, name: str, limit: int) -> Generator[bytes]:
-        """Yield the bytes of a file below the directory, `limit` at most."""
+    def stream(self, name: str) -> Generator[bytes]:
+        """Yield the bytes of a file below the directory."""
         path = os.path.join(self._directory, *name.split("/"))
         try:
             if not is_inside(path, self._directory):
                 raise UnreadableError(f"{path}: is a link that leaves {self._directory}")
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
             with open(os.open(os.path.realpath(path), flags), "rb", buffering=0) as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise UnreadableError(f"{path}: is not a regular file")
-                if status.st_size > limit:
-                    raise UnreadableError(
-                        f"{path}: {status.st_size} bytes, more than the limit of {limit}"
-                    )
                 while chunk := file.read(CHUNK):
                     yield chunk
         except (OSError, ValueError) as error:
@@ -91,7 +98,7 @@ class LayoutSource:
 
     def open(self, descriptor: Descriptor) -> Generator[bytes]:
         """Yield the bytes of a blob of the layout."""
-        yield from self._files.stream(f"blobs/sha256/{descriptor.digest.hex}", descriptor.size)
+        yield from self._files.stream(f"blobs/sha256/{descriptor.digest.hex}")
 
     def _check_marker(self) -> None:
         try:
@@ -103,7 +110,7 @@ class LayoutSource:
             raise CouldNotCheckError(f"{self._name}: is no OCI layout of version {_VERSION}")
 
     def _read(self, name: str, limit: int) -> bytes:
-        return b"".join(self._files.stream(name, limit))
+        return read_file(self._files, name, limit)
 
     def _select(self, images: tuple[Descriptor, ...]) -> Descriptor:
         fitting = [item for item in images if self._tag is None or self._tag in _tags(item)]
@@ -120,7 +127,7 @@ class LayoutSource:
 
 
 def _tags(descriptor: Descriptor) -> set[str]:
-    """Return the tags of an image: OCI's own, and the last part of containerd's full name."""
-    full_name = descriptor.annotations.get(_CONTAINERD_NAME, "")
-    tags = {descriptor.annotations.get(_REF_NAME, ""), full_name.rpartition(":")[2]}
+    """Return the tags of an image; some tools write the full name where OCI has the tag alone."""
+    names = [descriptor.annotations.get(key, "") for key in (_REF_NAME, _CONTAINERD_NAME)]
+    tags = {name.rpartition(":")[2] for name in names}
     return {ascii(tag)[1:-1] for tag in tags if tag and "/" not in tag}

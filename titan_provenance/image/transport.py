@@ -155,7 +155,7 @@ class Transport:
 
     def allows_plain(self, authority: str) -> bool:
         """Say whether `HOST[:PORT]` may be spoken to without TLS."""
-        return authority in self._insecure or _is_loopback(urlsplit(f"//{authority}").hostname)
+        return authority in self._insecure or _is_loopback(f"//{authority}")
 
     def send(
         self,
@@ -246,7 +246,7 @@ class Transport:
         url = request.url or ""
         left = deadline.remaining()
         timeout = (min(self._patience.connect, left), min(self._patience.read, left))
-        proxies = {} if _is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
+        proxies = {} if _is_loopback(url) else get_environ_proxies(url)
         try:
             with reading_until(deadline, self._patience.read):
                 response = self._adapter.send(
@@ -292,11 +292,10 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, port
 
 
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
+def _is_loopback(url: str) -> bool:
     try:
-        return ipaddress.ip_address(host or "").is_loopback
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
