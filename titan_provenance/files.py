@@ -38,9 +38,7 @@ def read_bounded(path: str, limit: int, *, follow_symlink: bool = True) -> bytes
 
 def _read_regular(descriptor: int, path: str, limit: int) -> bytes:
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise UnreadableError(f"{path}: is {kind}")
+    _refuse_irregular(path, status)
     if status.st_size > limit:
         raise UnreadableError(f"{path}: {status.st_size} bytes, more than the limit of {limit}")
     chunks = []
@@ -58,9 +56,12 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o644, replace: bool = T
 
     The bytes go to a new file in the same directory, are fsynced, and take the name by rename (by
     link when `replace` is false, which fails if the name is taken); the directory is fsynced last.
-    Raises UnreadableError when that cannot be done; the old file then stands.
+    Raises UnreadableError when that cannot be done, or when `path` is a device, a pipe or a
+    directory; the old file then stands, unless only the last step failed.
     """
-    path = os.path.realpath(path) if replace else path
+    if replace:
+        path = os.path.realpath(path)
+        _refuse_special(path)
     directory = os.path.dirname(path) or "."
     temporary = os.path.join(directory, f".{os.path.basename(path)}.{os.urandom(6).hex()}.tmp")
     try:
@@ -71,12 +72,27 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o644, replace: bool = T
             else:
                 os.link(temporary, path)
                 os.unlink(temporary)
-        except OSError:
+        except BaseException:
             os.unlink(temporary)
             raise
         sync_directory(directory)
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be written: {_reason(error)}") from error
+
+
+def _refuse_special(path: str) -> None:
+    """Keep a rename from putting a file in the place of /dev/null."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return  # nothing there, or the write itself will say what is wrong
+    _refuse_irregular(path, status)
+
+
+def _refuse_irregular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise UnreadableError(f"{path}: is {kind}")
 
 
 def sync_directory(directory: str) -> None:
@@ -95,7 +111,7 @@ def _write_new(path: str, data: bytes, mode: int) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
-    except OSError:
+    except BaseException:
         os.unlink(path)
         raise
     finally:
