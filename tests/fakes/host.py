@@ -21,7 +21,7 @@ from titan_provenance.model.reference import DigestReference, Repository
 from titan_provenance.model.release import BoundFiles, PlatformImage, Release, ReleasedService
 
 SERVICES = ("brain", "execution", "hunter", "nats", "scavenger", "sentinel", "strategies")
-NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def make_release(version="1.4.0", sequence=4, **changes):
@@ -30,7 +30,8 @@ def make_release(version="1.4.0", sequence=4, **changes):
         ReleasedService(
             name=name,
             image=DigestReference(
-                Repository("registry.example", f"titan/{name}"), Digest.of(f"{name} {version}".encode())
+                Repository("registry.example", f"titan/{name}"),
+                Digest.of(f"{name} {version}".encode()),
             ),
             compose=f"titan-{name}",
             tag=version,
@@ -138,16 +139,20 @@ class Host:
         return json.loads(self.read("release", f"manifest.json.{name}.sigstore.json"))
 
     def verify(self, *options, state=True, keys="keys", manifest=None):
-        """Run verify-release as of `NOW` and return (exit code, Verdict or Error document).
-
-        `state` says whether the clock and the record of accepted releases are the real ones.
-        """
+        """Run verify-release and return (exit code, Verdict or Error document)."""
         words = [manifest or self.manifest, "--keys", self.path(keys), "--format", "json"]
         words += ["--state", self.state] if state else ["--no-state"]
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            code = run(verify_command, "verify-release", [*words, *options])
-        return code, json.loads(out.getvalue())
+        code, out = capture(verify_command, "verify-release", [*words, *options])
+        return code, json.loads(out)
+
+
+def capture(command, program, words):
+    """Run a command in this process and return (exit code, bytes on standard output)."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(out):
+        code = run(command, program, words)
+        out.flush()
+    return code, out.buffer.getvalue()
 
 
 def statuses(verdict):
@@ -161,5 +166,3 @@ def refused_by(verdict):
         if check["status"] in {"failed", "error"}:
             return check["id"], check["message"]
     return None
-
-

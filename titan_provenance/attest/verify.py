@@ -5,7 +5,7 @@
  3. signature  each signature is by a trusted signer of the role, unrevoked and in its window
  4. threshold  distinct signers reach the role's threshold
  5. statement  the signed bytes are a release manifest whose subjects are its services
- 6. freshness  not expired, not from the future, not older than what was accepted before
+ 6. freshness  not expired, not from the future, release and trust policy not older than before
  7. fleet      the release has exactly the services that the fleet file names
 
 1 to 5 need each other in this order: nothing is parsed that was not verified. Checks 8 to 12 look
@@ -48,19 +48,29 @@ T = TypeVar("T")
 
 
 class AcceptedRelease(NamedTuple):
-    """A release that this host has verified and accepted before."""
+    """A release that this host accepted before, and the version of the trust policy it used."""
 
     version: str
     sequence: int
     digest: Digest
+    trust_version: int
 
 
 class VerifiedRelease(NamedTuple):
-    """A release whose manifest was verified: its digest, and the signers that counted."""
+    """A release whose manifest was verified: its digest, the signers that counted, the policy."""
 
     release: Release
     digest: Digest
     signers: tuple[str, ...]
+    trust_version: int
+
+    def is_same(self, known: AcceptedRelease) -> bool:
+        """Say whether `known` is this very release: version, sequence and manifest."""
+        return (known.version, known.sequence, known.digest) == (
+            self.release.version,
+            self.release.sequence,
+            self.digest,
+        )
 
 
 def verify_release(
@@ -108,7 +118,9 @@ def verify_manifest(
     if counted is None:
         return None
     release = checks.make("statement", check_statement, manifest)
-    return VerifiedRelease(release, Digest.of(manifest), counted) if release else None
+    if release is None:
+        return None
+    return VerifiedRelease(release, Digest.of(manifest), counted, trust.version)
 
 
 def check_input(
@@ -332,10 +344,17 @@ def _check_order(
     if not accepted:
         return "first release accepted by this host"
     release = verified.release
+    trust_version = max(known.trust_version for known in accepted)
+    if verified.trust_version < trust_version:
+        raise VerificationError(
+            f"trust policy version {verified.trust_version} is older than {trust_version}, which "
+            "this host used before",
+            hint="Somebody put back an old trust.yaml, or --keys names the wrong directory.",
+        )
     latest = max(accepted, key=lambda known: known.sequence)
     if release.sequence > latest.sequence:
         return f"newer than {latest.version} (sequence {latest.sequence})"
-    known = AcceptedRelease(release.version, release.sequence, verified.digest) in accepted
+    known = any(verified.is_same(other) for other in accepted)
     if release.sequence == latest.sequence and known:
         return "the latest release accepted by this host"
     if release.sequence == latest.sequence:

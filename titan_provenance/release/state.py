@@ -63,9 +63,12 @@ def record_release(
         accepted = releases.get(name, [])
         outcome = check_freshness(verified, now, accepted, rollback_to)
         release = verified.release
-        entry = AcceptedRelease(release.version, release.sequence, verified.digest)
+        entry = AcceptedRelease(
+            release.version, release.sequence, verified.digest, verified.trust_version
+        )
         if entry not in accepted:
-            accepted = sorted([*accepted, entry], key=lambda known: known.sequence)
+            others = [known for known in accepted if not verified.is_same(known)]
+            accepted = sorted([*others, entry], key=lambda known: known.sequence)
             _write(path, {**releases, name: accepted[-_KEPT:]})
     return outcome
 
@@ -88,13 +91,13 @@ def _read(path: str) -> dict[str, list[AcceptedRelease]]:
 
 
 def _parse_entry(node: Node) -> AcceptedRelease:
-    keys = node.mapping(
-        ("version", "sequence", "digest"), required=("version", "sequence", "digest")
-    )
+    names = ("version", "sequence", "digest", "trustVersion")
+    keys = node.mapping(names, required=names)
     return AcceptedRelease(
         keys["version"].parsed(parse_version),
         keys["sequence"].integer(minimum=1),
         keys["digest"].parsed(Digest.parse),
+        keys["trustVersion"].integer(minimum=1),
     )
 
 
@@ -104,8 +107,13 @@ def _write(path: str, releases: dict[str, list[AcceptedRelease]]) -> None:
         "schemaVersion": 1,
         "releases": {
             name: [
-                {"version": e.version, "sequence": e.sequence, "digest": str(e.digest)}
-                for e in entries
+                {
+                    "version": entry.version,
+                    "sequence": entry.sequence,
+                    "digest": str(entry.digest),
+                    "trustVersion": entry.trust_version,
+                }
+                for entry in entries
             ]
             for name, entries in releases.items()
         },
