@@ -301,7 +301,7 @@ class Checks:
         broken = next(
             (check.id for check in self._made.values() if check.status in {"failed", "error"}), ""
         )
-        why = f"not reached: {broken} did not pass" if broken else "not asked"
+        why = f"not reached: {broken} did not pass" if broken else "not part of this verification"
         return tuple(
             self._made.get(check_id) or Check(check_id, "skipped", why) for check_id in CHECK_IDS
         )

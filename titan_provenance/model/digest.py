@@ -22,8 +22,8 @@ class Digest:
     @classmethod
     def parse(cls, text: str) -> Digest:
         """Return the digest written `sha256:<64 hex>`; raises DocumentError for anything else."""
-        digits = text.removeprefix(_PREFIX)
-        if len(text) != len(_PREFIX) + _HEX_DIGITS or not _HEX.issuperset(digits):
+        prefix, digits = text[: len(_PREFIX)], text[len(_PREFIX) :]
+        if prefix != _PREFIX or len(digits) != _HEX_DIGITS or not _HEX.issuperset(digits):
             raise DocumentError(
                 f'"{text[:100]}" is no digest',
                 hint="A digest is written sha256: and 64 lower-case hexadecimal digits.",
