@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SBOM := sbom/titan-provenance.cdx.json
-SBOM_COMMAND = $(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+SBOM_COMMAND = env -u SOURCE_DATE_EPOCH $(BIN)/python -W ignore::UserWarning -m cyclonedx_py \
+	requirements requirements/runtime.txt --pyproject pyproject.toml \
 	--mc-type application --spec-version 1.6 --output-reproducible --output-format JSON
 LOCKED := --constraints requirements/build.txt --constraints requirements/runtime.txt
 SHELL_SCRIPTS := .ci/run tests/fresh-machine
@@ -30,7 +31,7 @@ lint: $(VENV)/.dev ## Check style, types, floors, workflows and shell syntax
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/zizmor --offline .github
 	for script in $(SHELL_SCRIPTS); do bash -n $$script || exit 1; done
 
 format: $(VENV)/.dev ## Format the code and fix what ruff can fix
