@@ -15,7 +15,15 @@ from titan_provenance.errors import UsageError
 if TYPE_CHECKING:
     from titan_provenance.cli.console import Console
 
-SCHEMAS = ("fleet", "trust", "release-manifest-v1", "verdict", "error", "fragment")
+SCHEMAS = (
+    "fleet",
+    "trust",
+    "release-manifest-v1",
+    "fragment",
+    "verdict",
+    "manifest-diff",
+    "error",
+)
 _LIMIT = 1 << 20
 
 

@@ -42,6 +42,17 @@ class Engine:
             self._client.close()
             self._client = None
 
+    def version(self) -> str:
+        """Return the version of the engine; raises EngineError."""
+        import docker.errors
+        import requests
+
+        try:
+            found = self._connected().version()
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise _unreachable() from error
+        return str(found.get("Version", "unknown"))
+
     def inspect(self, reference: TagReference | DigestReference) -> dict[str, Any]:
         """Return what the engine says of an image; raises EngineError."""
         import docker.errors

@@ -75,6 +75,17 @@ class RegistryClient:
         """Close the connections."""
         self._transport.close()
 
+    def ping(self, registry: str) -> None:
+        """Return when the host `registry` speaks the distribution API, logged in or not.
+
+        Raises RegistryError when it does not (distribution-spec, "Determining Support").
+        """
+        deadline = Deadline(self._patience.deadline)
+        answer = self._transport.send(f"{self._base(registry)}/", deadline=deadline)
+        answer.discard()
+        if answer.status not in {_OK, _UNAUTHORIZED}:
+            raise RegistryError(f"{registry}: answers {answer.status}, which no registry does")
+
     def manifest(self, reference: TagReference | DigestReference) -> FetchedManifest:
         """Return the index or manifest that `reference` names.
 
@@ -111,12 +122,15 @@ class RegistryClient:
         _check_status(answer, DigestReference(repository, descriptor.digest))
         yield from answer.chunks(descriptor.size)
 
+    def _base(self, registry: str) -> str:
+        host = _HUB_API if registry == DOCKER_HUB else registry
+        scheme = "http" if self._transport.allows_plain(host) else "https"
+        return f"{scheme}://{host}/v2"
+
     def _get(
         self, repository: Repository, path: str, deadline: Deadline, accept: str = "*/*"
     ) -> Answer:
-        host = _HUB_API if repository.registry == DOCKER_HUB else repository.registry
-        scheme = "http" if self._transport.allows_plain(host) else "https"
-        url = f"{scheme}://{host}/v2/{repository.path}/{path}"
+        url = f"{self._base(repository.registry)}/{repository.path}/{path}"
         headers = {"Accept": accept}
         sent = self._authenticator.known(repository)
         answer = self._transport.send(url, headers=headers, authorization=sent, deadline=deadline)
