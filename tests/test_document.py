@@ -226,6 +226,13 @@ def test_a_value_of_another_kind_is_refused(data, ask, message):
     assert message in caught.value.message
 
 
+def test_a_value_of_the_kind_asked_for_is_given():
+    keys = parse_yaml(b"a: 5\nb: true\nc: x\nd: [1]\n", "f").mapping(("a", "b", "c", "d"))
+    assert (keys["a"].integer(5), keys["b"].boolean(), keys["c"].text()) == (5, True, "x")
+    assert keys["c"].parsed(str.upper) == "X"
+    assert [item.plain() for item in keys["d"].items()] == [1]
+
+
 def test_unknown_keys_may_be_ignored():
     node = parse_json(b'{"a": 1, "b": 2}', "f")
     assert set(node.mapping(("a",), ignore_unknown=True)) == {"a", "b"}

@@ -117,6 +117,12 @@ def test_more_services_than_a_release_holds_are_refused():
         parse_fleet(data(1025), "f")
 
 
+def test_more_files_than_a_release_binds_are_refused():
+    data = BRAIN + b"files: [" + b", ".join(b"f%d" % i for i in range(10_001)) + b"]\n"
+    with pytest.raises(DocumentError, match="10001 entries, more than 10000"):
+        parse_fleet(data, "f")
+
+
 def test_the_nearest_fleet_file_upward_is_found(tmp_path):
     (tmp_path / "a/b/c").mkdir(parents=True)
     for directory in ("", "a"):
