@@ -1,7 +1,7 @@
 """What others once accepted, and what must never pass: one row each.
 
 The first column names the advisory that shows that it happened. Each case puts something wrong in
-place on a host whose release verifies; the row says which check refuses it, and with which exit code.
+place on a host whose release verifies; the row says which check refuses it, with which exit code.
 Rows about certificates and logs wait for signatures that have them.
 """
 
