@@ -161,14 +161,28 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: str 
     from titan_provenance.files import read_bounded
 
     section = parse_yaml(read_bounded(value, _CONFIG_LIMIT), value)
-    for name in context.command_path.split()[1:] or [context.command.name or ""]:
-        keys = section.mapping()
+    for name, known in _command_path(context):
+        keys = section.mapping(known)
         if name not in keys:
             return
         section = keys[name]
     names = {_option_key(option): option.name for option in context.command.params}
     settings = section.mapping(names)
     context.default_map = {str(names[key]): node.plain() for key, node in settings.items()}
+
+
+def _command_path(context: click.Context) -> list[tuple[str, list[str]]]:
+    """Return each name that leads to this command, with all names there are beside it."""
+    path = []
+    while context.parent and isinstance(context.parent.command, click.Group):
+        names = context.parent.command.list_commands(context.parent)
+        path.append((str(context.command.name), names))
+        context = context.parent
+    if path:
+        return path[::-1]
+    from titan_provenance.cli.main import COMMANDS
+
+    return [(str(context.command.name), list(COMMANDS))]
 
 
 def _option_key(option: click.Parameter) -> str:

@@ -90,7 +90,9 @@ def _trust(fleet: Fleet | None, environment: Mapping[str, str], now: datetime) -
     policy = load_trust(directory)
     role = policy.role("release")
     able = [name for name in role.signers if not policy.signers[name].problem_at(now)]
-    detail = f"{directory}: version {policy.version}, {len(able)} valid signers, {role.threshold} needed"
+    detail = (
+        f"{directory}: version {policy.version}, {len(able)} valid signers, {role.threshold} needed"
+    )
     if len(able) < role.threshold:
         return Finding("trust", "not ok", detail, "titan-provenance trust check")
     return Finding("trust", "ok", detail)
