@@ -9,7 +9,6 @@ there. All are run in turn, so that a slow moment of the machine slows down each
 
 from __future__ import annotations
 
-
 import argparse
 import compileall
 import os
