@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from titan_provenance.cli import COMMANDS
 from titan_provenance.cli.console import Console, show_error
 from titan_provenance.errors import TitanProvenanceError, UsageError
 
@@ -180,8 +181,6 @@ def _command_path(context: click.Context) -> list[tuple[str, list[str]]]:
         context = context.parent
     if path:
         return path[::-1]
-    from titan_provenance.cli.main import COMMANDS
-
     return [(str(context.command.name), list(COMMANDS))]
 
 

@@ -8,23 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from titan_provenance.cli import COMMANDS
 from titan_provenance.cli.command import ENVIRONMENT_PREFIX, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-COMMANDS = {
-    "init": "Write a fleet file from the compose files found.",
-    "doctor": "Say what is ready and how to fix what is not.",
-    "demo": "Show the whole path on a small embedded fleet, offline.",
-    "manifest": "Build, show and compare release manifests.",
-    "sign": "Sign a release manifest.",
-    "verify": "Verify a release (the same as verify-release).",
-    "keys": "Make and show managed keys.",
-    "trust": "Read and change the trust policy.",
-    "schema": "Print a JSON Schema of the project.",
-    "completion": "Print the completion script of a shell.",
-}
 
 
 class LazyGroup(click.Group):

@@ -158,14 +158,18 @@ def _fleet(explicit: str | None, manifest: str) -> Fleet | None:
 
 
 def _render(console: Console, verdict: Verdict) -> None:
+    in_github = os.environ.get("GITHUB_ACTIONS") == "true"
     if console.format == "json":
         from titan_provenance.document import dump_json
         from titan_provenance.report.json_v1 import verdict_json
 
         console.result(dump_json(verdict_json(verdict)))
+    elif in_github and not console.output:
+        title = f"verify-release: {verdict.outcome}"
+        console.result(f"::group::{title}\n{verdict_text(verdict)}::endgroup::\n")
     else:
         console.result(verdict_text(verdict))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if in_github:
         from titan_provenance.cli.github import publish_verdict
 
         publish_verdict(console, verdict)
