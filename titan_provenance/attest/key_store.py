@@ -33,9 +33,14 @@ class StoredKeySigner:
         self.public_key = public_key
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature over `message`; raises CouldNotCheckError when the store refuses."""
+        """Return the signature over `message`.
+
+        Raises CouldNotCheckError when the store refuses, UsageError without the token's PIN.
+        """
         try:
             return bytes.fromhex(self._signer.sign(message).signature)
+        except UsageError:
+            raise
         except Exception as error:
             raise _refused(self._reference, error) from error
 
@@ -66,10 +71,7 @@ def _import_signers() -> ModuleType:
     try:
         from securesystemslib import signer
     except ImportError as error:
-        raise UsageError(
-            "keys in a store need an extra that is not installed",
-            hint="pip install 'titan-provenance[kms]' (or [hsm] for PKCS#11 alone)",
-        ) from error
+        raise _missing_extra() from error
     return signer
 
 
@@ -105,8 +107,19 @@ def _read_public_key(key: Any, reference: str) -> PublicKey:
     return PublicKey.parse(public.encode(), reference)
 
 
-def _refused(reference: str, error: Exception) -> CouldNotCheckError:
+def _missing_extra() -> UsageError:
+    return UsageError(
+        "keys in a store need an extra that is not installed",
+        hint="pip install 'titan-provenance[kms]' (or [hsm] for PKCS#11 alone)",
+    )
+
+
+def _refused(reference: str, error: Exception) -> CouldNotCheckError | UsageError:
     """Wrap what a store's client raised: each has exceptions of its own, none of ours."""
+    from securesystemslib.exceptions import UnsupportedLibraryError
+
+    if isinstance(error, UnsupportedLibraryError):
+        return _missing_extra()
     text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return CouldNotCheckError(
         f"{reference}: the key store refused: {text}",
