@@ -177,7 +177,17 @@ def test_missing_key_file_and_missing_directory(tmp_path):
         write_private_key(str(tmp_path / "no" / "ci.key"), b"key")
 
 
-def test_address_of_a_store_that_is_not_there():
+@pytest.mark.parametrize("address", ["hsm:x", "hsm:2?pin-value=123456", "hsm:2?label=a&pin=123456"])
+def test_address_in_a_token_that_is_none_is_not_repeated(address):
+    with pytest.raises(UsageError) as caught:
+        load_signer(address, {"PYKCS11LIB": "/none.so"}, never_asked)
+    assert "123456" not in caught.value.message + caught.value.hint
+
+
+def test_token_without_a_module_and_with_one_that_is_not_there():
+    pin = {"TITAN_PROVENANCE_HSM_PIN": "123456"}
+    with pytest.raises(UsageError, match="PYKCS11LIB is not set"):
+        load_signer("hsm:2?label=none", pin, never_asked)
     with pytest.raises(TitanProvenanceError) as caught:
-        load_signer("hsm:2?label=none", {"TITAN_PROVENANCE_HSM_PIN": "123456"}, never_asked)
+        load_signer("hsm:2?label=none", {**pin, "PYKCS11LIB": "/none.so"}, never_asked)
     assert "123456" not in caught.value.message + caught.value.hint

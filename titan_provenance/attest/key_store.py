@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 SCHEMES = ("awskms:", "azurekms:", "gcpkms:", "hsm:", "hv:")
+MODULE_VARIABLE = "PYKCS11LIB"
 PIN_VARIABLE = "TITAN_PROVENANCE_HSM_PIN"
 
 
@@ -51,6 +52,11 @@ def open_key_store(reference: str, environment: Mapping[str, str]) -> StoredKeyS
     Raises UsageError when the extra is not installed, CouldNotCheckError when the store refuses.
     """
     signers = _import_signers()
+    if reference.startswith("hsm:") and not environment.get(MODULE_VARIABLE):
+        raise UsageError(
+            f"the environment variable {MODULE_VARIABLE} is not set",
+            hint="It names the PKCS#11 module of the token, a shared library.",
+        )
 
     def pin(_: str) -> str:
         if not environment.get(PIN_VARIABLE):
@@ -79,9 +85,7 @@ def _find_key(signers: ModuleType, reference: str, pin: Callable[[str], str]) ->
     """Ask the store for the key that `reference` names; return its full address and public half."""
     scheme, _, address = reference.partition(":")
     if scheme == "hsm":
-        number, _, query = address.partition("?")
-        label = parse_qs(query).get("label", [None])[0]
-        return reference, signers.HSMSigner.import_(int(number or 2), label, pin)[1]
+        return reference, signers.HSMSigner.import_(*_hsm_key(address), pin)[1]
     if scheme == "awskms":
         found: tuple[str, Any] = signers.AWSSigner.import_(address)
         if found[1].keytype == "rsa":
@@ -97,6 +101,21 @@ def _find_key(signers: ModuleType, reference: str, pin: Callable[[str], str]) ->
     if not found[0].startswith(reference):
         raise UsageError(f"{reference} is not the newest version of that key: {found[0]} is")
     return found
+
+
+def _hsm_key(address: str) -> tuple[int, str | None]:
+    """Return number and token label of `[NUMBER][?label=TOKEN]`; 2 is PIV's signature key.
+
+    Raises UsageError for anything else, and does not repeat it: it may be a PIN.
+    """
+    number, _, query = address.partition("?")
+    options = parse_qs(query)
+    if set(options) - {"label"} or (number and not number.isdecimal()):
+        raise UsageError(
+            "hsm: takes a key number and a token label only",
+            hint=f"Write hsm:2?label=TOKEN; the PIN comes from {PIN_VARIABLE}.",
+        )
+    return int(number or 2), options.get("label", [None])[0]
 
 
 def _read_public_key(key: Any, reference: str) -> PublicKey:
