@@ -57,6 +57,7 @@ class Addition(NamedTuple):
     licenses: Texts = ()
     hashes: Pairs = ()
     qualifiers: Pairs = ()
+    depends: Texts = ()
 
 
 class Found(NamedTuple):
@@ -113,7 +114,8 @@ class Cataloger(NamedTuple):
     - `name`: for people and for the layer cache; `version` rises with every change of the answer.
     - `pattern`: a regular expression for the whole path, without a leading slash. The patterns of
       all catalogers exclude each other.
-    - `endings`: each path that matches ends with one of these; telling that is far cheaper.
+    - `endings` or `within`: each path that matches ends with one of these or contains this;
+      telling that is far cheaper.
     - `max_size`: larger files are not read, which is a problem to report.
     - `parse(path, data)`: raises ParseError, and nothing else whatever the bytes.
     """
@@ -121,9 +123,10 @@ class Cataloger(NamedTuple):
     name: str
     version: int
     pattern: str
-    endings: Texts
     max_size: int
     parse: Callable[[str, bytes], Found]
+    endings: Texts = ()
+    within: str = ""
 
 
 class Scanner(Protocol):

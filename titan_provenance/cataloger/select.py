@@ -5,24 +5,38 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from titan_provenance.cataloger import os_release
+from titan_provenance.cataloger import apk, copyright_file, dpkg, npm, npm_lock, os_release, python
 
 if TYPE_CHECKING:
     from titan_provenance.cataloger.interface import Cataloger
 
-CATALOGERS: tuple[Cataloger, ...] = (os_release.CATALOGER,)
+CATALOGERS: tuple[Cataloger, ...] = (
+    os_release.CATALOGER,
+    apk.CATALOGER,
+    dpkg.STATUS,
+    dpkg.STATUS_D,
+    dpkg.LIST,
+    dpkg.MD5SUMS,
+    copyright_file.CATALOGER,
+    npm.CATALOGER,
+    npm_lock.CATALOGER,
+    python.METADATA,
+    python.REQUIRES,
+    python.DIRECT_URL,
+)
 
 # What the layer cache is keyed by besides the layer: changes whenever an answer may change.
 CATALOGER_SET = " ".join(f"{cataloger.name}/{cataloger.version}" for cataloger in CATALOGERS)
 
 _ENDINGS = tuple(sorted({ending for cataloger in CATALOGERS for ending in cataloger.endings}))
+_WITHIN = tuple(sorted({cataloger.within for cataloger in CATALOGERS if cataloger.within}))
 _PATTERN = re.compile("|".join(f"({cataloger.pattern})" for cataloger in CATALOGERS))
 
 
 def select(path: str) -> Cataloger | None:
     """Return the cataloger that reads the file at `path` (no leading slash), if there is one."""
     # Nearly every path of an image fails here, in a third of a microsecond.
-    if not path.endswith(_ENDINGS):
+    if not path.endswith(_ENDINGS) and not any(part in path for part in _WITHIN):
         return None
     match = _PATTERN.fullmatch(path)
     return CATALOGERS[match.lastindex - 1] if match and match.lastindex else None
