@@ -79,8 +79,8 @@ LODASH = component(
 NATS = component(
     Package(
         type="golang",
-        namespace="github.com/nats-io",
-        name="nats-server/v2",
+        namespace="github.com/nats-io/nats-server",
+        name="v2",
         version="v2.10.0",
         kind="application",
         locations=("usr/local/bin/nats-server",),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from titan_provenance.model.package import Package
 
 Origin = Literal["base", "service"]
+Status = Literal["succeeded", "partial", "failed"]
 
 
 class Layer(NamedTuple):
@@ -32,13 +33,13 @@ class Component(NamedTuple):
     """One package of the bill; `licenses` is one SPDX expression, empty when nothing is declared.
 
     `layer` is the layer that brought it first, `origin` whether that layer belongs to the base
-    image.
+    image; both are None in documents of tools that do not say so.
     """
 
     ref: str
     package: Package
-    layer: Layer
-    origin: Origin
+    layer: Layer | None
+    origin: Origin | None
     license: str = ""
     cpe: str = ""
 
@@ -47,7 +48,7 @@ class Coverage(NamedTuple):
     """How one cataloger fared on the image, and what it could not read."""
 
     cataloger: str
-    status: Literal["succeeded", "partial", "failed"]
+    status: Status
     reasons: tuple[str, ...] = ()
 
 
@@ -55,13 +56,14 @@ class Bill(NamedTuple):
     """The bill of one image.
 
     `name` is the repository or path that it was read from, `version` a tag or empty; `digest` is
-    that of the manifest or, for an image without one, of the config. `dependencies` maps the ref of
-    a component to those that it needs, `created` is when the image was made.
+    that of the manifest or, for an image without one, of the config (None where a foreign document
+    does not say). `dependencies` maps the ref of a component to those that it needs, `created` is
+    when the image was made.
     """
 
     name: str
     version: str
-    digest: Digest
+    digest: Digest | None
     platform: str
     created: datetime
     components: tuple[Component, ...]

@@ -18,6 +18,7 @@ from titan_provenance.sbom.bill import direct_dependencies
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from titan_provenance.cataloger.interface import Distro
     from titan_provenance.sbom.bill import Bill, Component
 
 SpecVersion = Literal["1.6", "1.7"]
@@ -38,7 +39,7 @@ def write_cyclonedx(bill: Bill, spec_version: SpecVersion = "1.6") -> bytes:
         "serialNumber": _dumps(f"urn:uuid:{serial_number(bill)}"),
         "version": "1",
         "metadata": _dumps(_metadata(bill, root)),
-        "components": _lines(_component(component) for component in bill.components),
+        "components": _lines(_components(bill)),
         "dependencies": _lines(_dependencies(bill, root)),
         "compositions": _lines(_compositions(bill, root)),
     }
@@ -48,7 +49,7 @@ def write_cyclonedx(bill: Bill, spec_version: SpecVersion = "1.6") -> bytes:
 
 def serial_number(bill: Bill) -> uuid.UUID:
     """Return the serial number: a name-based UUID (RFC 9562, version 5) of image and platform."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{bill.digest}#{bill.platform}")
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{bill.digest or bill.name}#{bill.platform}")
 
 
 def root_purl(bill: Bill) -> str:
@@ -60,7 +61,8 @@ def root_purl(bill: Bill) -> str:
         ("repository_url", repository),
         ("tag", bill.version),
     )
-    return build_purl("oci", "", name.lower(), str(bill.digest), qualifiers)
+    version = str(bill.digest) if bill.digest else ""
+    return build_purl("oci", "", name.lower(), version, qualifiers)
 
 
 def _lines(values: Iterable[Any]) -> str:
@@ -71,6 +73,10 @@ def _lines(values: Iterable[Any]) -> str:
 
 def _metadata(bill: Bill, root: str) -> dict[str, Any]:
     properties = [
+        *(
+            _property(f"cataloger:{item.cataloger}", "\n".join([item.status, *item.reasons]))
+            for item in bill.coverage
+        ),
         _property("platform", bill.platform),
         *(_property(f"label:{name}", value) for name, value in bill.labels),
         *(
@@ -78,14 +84,15 @@ def _metadata(bill: Bill, root: str) -> dict[str, Any]:
             for layer in bill.layers
         ),
     ]
-    component = {
+    component: dict[str, Any] = {
         "bom-ref": root,
         "type": "container",
         "name": bill.name,
         "purl": root,
-        "hashes": [{"alg": "SHA-256", "content": bill.digest.hex}],
         "properties": properties,
     }
+    if bill.digest:
+        component["hashes"] = [{"alg": "SHA-256", "content": bill.digest.hex}]
     if bill.version:
         component["version"] = bill.version
     tool = {"type": "application", "name": "titan-provenance", "version": __version__}
@@ -95,6 +102,22 @@ def _metadata(bill: Bill, root: str) -> dict[str, Any]:
         "tools": {"components": [tool]},
         "component": component,
     }
+
+
+def _components(bill: Bill) -> Iterable[dict[str, Any]]:
+    if bill.distro:
+        yield {
+            "bom-ref": _distro_ref(bill.distro),
+            "type": "operating-system",
+            "name": bill.distro.id,
+            "version": bill.distro.version,
+        }
+    for component in bill.components:
+        yield _component(component)
+
+
+def _distro_ref(distro: Distro) -> str:
+    return f"os:{distro.id}@{distro.version}"
 
 
 def _component(component: Component) -> dict[str, Any]:
@@ -141,20 +164,16 @@ def _evidence(component: Component) -> dict[str, Any]:
 
 def _properties(component: Component) -> list[dict[str, str]]:
     package, layer = component.package, component.layer
-    properties = [
-        _property("cataloger", package.cataloger),
-        _property("layer:diffID", str(layer.diff_id)),
-        _property("layer:digest", str(layer.digest)),
-        _property("layer:index", str(layer.number)),
-        _property("origin", component.origin),
-    ]
-    optional = {
-        "layer:createdBy": layer.created_by,
-        "source": package.source,
-        "sourceVersion": package.source_version,
-    }
-    properties += [_property(name, text) for name, text in optional.items() if text]
-    return properties
+    known = {"cataloger": package.cataloger}
+    if layer:
+        known["layer:createdBy"] = layer.created_by
+        known["layer:diffID"] = str(layer.diff_id)
+        known["layer:digest"] = str(layer.digest)
+        known["layer:index"] = str(layer.number)
+    known["origin"] = component.origin or ""
+    known["source"] = package.source
+    known["sourceVersion"] = package.source_version
+    return [_property(name, text) for name, text in known.items() if text]
 
 
 def _property(name: str, value: str) -> dict[str, str]:
@@ -163,7 +182,11 @@ def _property(name: str, value: str) -> dict[str, str]:
 
 def _dependencies(bill: Bill, root: str) -> Iterable[dict[str, Any]]:
     refs = [component.ref for component in bill.components]
-    yield {"ref": root, "dependsOn": direct_dependencies(refs, bill.dependencies)}
+    direct = direct_dependencies(refs, bill.dependencies)
+    if bill.distro:
+        direct = [_distro_ref(bill.distro), *direct]
+        yield {"ref": _distro_ref(bill.distro)}
+    yield {"ref": root, "dependsOn": direct}
     for ref in refs:
         targets = bill.dependencies.get(ref, ())
         yield {"ref": ref, "dependsOn": sorted(targets)} if targets else {"ref": ref}

@@ -108,15 +108,19 @@ def _normalized(text: str) -> str:
 
 def _parsed(text: str) -> str:
     """Return `text` in SPDX's own spelling when it is a valid expression, else nothing."""
+    licensing = _licensing()
     try:
-        expression = _licensing().parse(text, validate=True)
+        expression = licensing.parse(text)
+        unknown = licensing.unknown_license_keys(expression)
     except Exception:  # noqa: BLE001 - the library raises several kinds, some without a common root
         return ""
-    return str(expression) if expression is not None else ""
+    if expression is None or not all(map(_REFERENCE.fullmatch, unknown)):
+        return ""
+    return str(expression)
 
 
 @lru_cache(maxsize=1)
 def _licensing() -> Any:
-    from license_expression import get_spdx_licensing  # type: ignore[import-untyped]
+    from license_expression import get_spdx_licensing
 
     return get_spdx_licensing()

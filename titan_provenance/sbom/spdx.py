@@ -75,7 +75,7 @@ def _identifier(ref: str) -> str:
 
 
 def _image(bill: Bill) -> dict[str, Any]:
-    return {
+    image: dict[str, Any] = {
         "SPDXID": _ROOT,
         "name": bill.name,
         "supplier": _NO,
@@ -85,10 +85,12 @@ def _image(bill: Bill) -> dict[str, Any]:
         "licenseDeclared": _NO,
         "copyrightText": _NO,
         "primaryPackagePurpose": "CONTAINER",
-        "checksums": [{"algorithm": "SHA256", "checksumValue": bill.digest.hex}],
         "externalRefs": [_reference("PACKAGE-MANAGER", "purl", root_purl(bill))],
-        "versionInfo": bill.version or str(bill.digest),
+        "versionInfo": bill.version or str(bill.digest or _NO),
     }
+    if bill.digest:
+        image["checksums"] = [{"algorithm": "SHA256", "checksumValue": bill.digest.hex}]
+    return image
 
 
 def _package(component: Component, identifier: str) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _package(component: Component, identifier: str) -> dict[str, Any]:
         "originator": f"Person: {package.author}" if package.author else "",
         "description": package.description,
         "homepage": package.homepage,
-        "sourceInfo": "found at " + ", ".join(f"/{path}" for path in package.locations),
+        "sourceInfo": _found_at(component),
     }
     value.update({key: text for key, text in optional.items() if text})
     if package.hashes:
@@ -122,6 +124,11 @@ def _package(component: Component, identifier: str) -> dict[str, Any]:
             for alg, content in package.hashes
         ]
     return value
+
+
+def _found_at(component: Component) -> str:
+    paths = ", ".join(f"/{path}" for path in component.package.locations)
+    return f"found at {paths}" if paths else ""
 
 
 def _full_name(component: Component) -> str:
