@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from titan_provenance.cataloger import apk, copyright_file, dpkg, npm, npm_lock, os_release, python
+from titan_provenance.cataloger import (
+    apk,
+    copyright_file,
+    dpkg,
+    executable,
+    npm,
+    npm_lock,
+    os_release,
+    python,
+)
 
 if TYPE_CHECKING:
     from titan_provenance.cataloger.interface import Cataloger
@@ -26,7 +35,8 @@ CATALOGERS: tuple[Cataloger, ...] = (
 )
 
 # What the layer cache is keyed by besides the layer: changes whenever an answer may change.
-CATALOGER_SET = " ".join(f"{cataloger.name}/{cataloger.version}" for cataloger in CATALOGERS)
+_NAMES = [f"{cataloger.name}/{cataloger.version}" for cataloger in CATALOGERS]
+CATALOGER_SET = " ".join([*_NAMES, f"executable/{executable.VERSION}"])
 
 _ENDINGS = tuple(sorted({ending for cataloger in CATALOGERS for ending in cataloger.endings}))
 _WITHIN = tuple(sorted({cataloger.within for cataloger in CATALOGERS if cataloger.within}))
