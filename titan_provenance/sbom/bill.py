@@ -52,6 +52,18 @@ class Coverage(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
+class Making(NamedTuple):
+    """How a document came about: its authors, the tools, the phase, and whether it names flaws.
+
+    Empty for a bill that is about to be written: the writers say it.
+    """
+
+    authors: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    vulnerabilities: bool = False
+
+
 class Bill(NamedTuple):
     """The bill of one image.
 
@@ -72,6 +84,7 @@ class Bill(NamedTuple):
     layers: tuple[Layer, ...]
     distro: Distro | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    making: Making = Making()
 
 
 def direct_dependencies(

@@ -16,7 +16,7 @@ from titan_provenance.errors import DocumentError
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.instant import from_epoch
 from titan_provenance.model.package import Package
-from titan_provenance.sbom.bill import Bill, Component, Coverage, Layer, Status
+from titan_provenance.sbom.bill import Bill, Component, Coverage, Layer, Making, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,6 +120,7 @@ def _read_cyclonedx(document: Mapping[str, Any]) -> Bill:
         coverage=tuple(_coverage(properties)),
         layers=tuple(layers.values()),
         distro=_distro(found),
+        making=_making(document, metadata),
         labels=tuple(
             (key.removeprefix("label:"), value)
             for key, value in properties.items()
@@ -215,6 +216,23 @@ def _coverage(properties: Mapping[str, str]) -> Iterator[Coverage]:
             yield Coverage(cataloger, _STATUSES.get(status, "failed"), tuple(reasons))
 
 
+def _making(document: Mapping[str, Any], metadata: Mapping[str, Any]) -> Making:
+    tools = metadata.get("tools") or []
+    if isinstance(tools, dict):
+        tools = [*(tools.get("components") or []), *(tools.get("services") or [])]
+    people = [
+        *(metadata.get("authors") or []),
+        metadata.get("manufacturer"),
+        metadata.get("supplier"),
+    ]
+    return Making(
+        authors=tuple(str(person["name"]) for person in people if person and person.get("name")),
+        tools=tuple(str(tool.get("name") or "") for tool in tools),
+        phases=tuple(str(item.get("phase") or "") for item in metadata.get("lifecycles") or []),
+        vulnerabilities=bool(document.get("vulnerabilities")),
+    )
+
+
 def _distro(components: list[dict[str, Any]]) -> Distro | None:
     for item in components:
         if item.get("type") == "operating-system":
@@ -265,6 +283,15 @@ def _read_spdx(document: Mapping[str, Any]) -> Bill:
         dependencies={ref: tuple(sorted(targets)) for ref, targets in edges.items()},
         coverage=(),
         layers=(),
+        making=_spdx_making(document.get("creationInfo") or {}),
+    )
+
+
+def _spdx_making(information: Mapping[str, Any]) -> Making:
+    creators = [str(creator).partition(": ") for creator in information.get("creators") or []]
+    return Making(
+        authors=tuple(name for kind, _, name in creators if kind in {"Person", "Organization"}),
+        tools=tuple(name for kind, _, name in creators if kind == "Tool"),
     )
 
 
