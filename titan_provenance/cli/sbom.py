@@ -1,0 +1,112 @@
+"""`titan-provenance sbom check|diff|convert`: bills of materials of images, of any tool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from titan_provenance.cli.command import command as make_command
+from titan_provenance.document import dump_json
+from titan_provenance.files import read_bounded
+from titan_provenance.sbom.diff import compare
+from titan_provenance.sbom.quality import PROFILES, check_quality
+from titan_provenance.sbom.reader import MAX_DOCUMENT, read_bill
+
+if TYPE_CHECKING:
+    from titan_provenance.cli.console import Console
+    from titan_provenance.sbom.bill import Bill
+    from titan_provenance.sbom.cyclonedx import SpecVersion
+
+FORMATS = ("cyclonedx-json", "cyclonedx-xml", "spdx-json", "table")
+
+_SPEC_VERSION = click.option(
+    "--spec-version", type=click.Choice(("1.6", "1.7")), default="1.6", show_default=True
+)
+
+
+@click.group("sbom", no_args_is_help=True)
+def command() -> None:
+    """Make, check, compare and convert bills of materials."""
+
+
+@make_command("check", formats=("text", "json"))
+@click.argument("bill")
+@click.option(
+    "--profile", "profiles", multiple=True, type=click.Choice(tuple(PROFILES)), help="Default: all."
+)
+@click.option("--fail-under", type=click.FloatRange(0, 100), help="Exit 1 below this score.")
+def check(console: Console, bill: str, profiles: tuple[str, ...], fail_under: float | None) -> int:
+    """Hold BILL against NTIA, CISA 2025 and BSI TR-03183-2: a score, and the missing fields."""
+    content = _read(bill)
+    reports = [check_quality(content, profile) for profile in profiles or PROFILES]
+    if console.format == "json":
+        rows = [
+            {
+                "profile": report.profile,
+                "score": report.score,
+                "missing": [item._asdict() for item in report.missing],
+            }
+            for report in reports
+        ]
+        console.result(dump_json({"kind": "SbomQuality", "schemaVersion": 1, "profiles": rows}))
+    else:
+        from titan_provenance.report.sbom_text import quality_text
+
+        console.result(quality_text(reports))
+    low = fail_under is not None and any(report.score < fail_under for report in reports)
+    return 1 if low else 0
+
+
+@make_command("diff", formats=("markdown", "json"))
+@click.argument("before")
+@click.argument("after")
+def diff(console: Console, before: str, after: str) -> None:
+    """Print which packages were added, removed, upgraded or downgraded, and by which layer."""
+    old, new = _read(before), _read(after)
+    changes = compare(old, new)
+    if console.format == "json":
+        rows = [
+            {**change._asdict(), "layer": change.layer.number if change.layer else None}
+            for change in changes
+        ]
+        console.result(dump_json({"kind": "SbomDiff", "schemaVersion": 1, "changes": rows}))
+        return
+    from titan_provenance.report.sbom_text import diff_markdown
+
+    console.result(diff_markdown(old, new, changes))
+
+
+@make_command("convert", formats=FORMATS)
+@click.argument("bill")
+@_SPEC_VERSION
+def convert(console: Console, bill: str, spec_version: SpecVersion) -> None:
+    """Write BILL, of whichever tool and format, in another format."""
+    console.result(render(_read(bill), console.format, spec_version))
+
+
+def render(bill: Bill, form: str, spec_version: SpecVersion) -> bytes | str:
+    """Return `bill` in one of `FORMATS`."""
+    if form == "table":
+        from titan_provenance.report.sbom_text import bill_text
+
+        return bill_text(bill)
+    if form == "spdx-json":
+        from titan_provenance.sbom.spdx import write_spdx
+
+        return write_spdx(bill)
+    if form == "cyclonedx-xml":
+        from titan_provenance.sbom.xml import write_xml
+
+        return write_xml(bill, spec_version)
+    from titan_provenance.sbom.cyclonedx import write_cyclonedx
+
+    return write_cyclonedx(bill, spec_version)
+
+
+def _read(path: str) -> Bill:
+    return read_bill(read_bounded(path, MAX_DOCUMENT), path)
+
+
+for _command in (check, diff, convert):
+    command.add_command(_command)
