@@ -19,14 +19,19 @@ _CLASS_64 = 2  # ELFCLASS64
 _LOAD = 1  # PT_LOAD
 _EXECUTABLE, _WRITABLE = 1, 2  # PF_X, PF_W
 _IDENT, _MAX_HEADERS = 16, 128
-_WHOLE: Ranges = ((0, 1 << 62),)
+_END = 1 << 62
+_WHOLE: Ranges = ((0, _END),)
 
 
 class Layout(NamedTuple):
-    """Where in the file the constants and the variables of a program lie."""
+    """Where in the file the constants and the variables of a program lie.
+
+    `rest` is what is not loaded when it runs, behind all segments: notes of tools, debugging data.
+    """
 
     constants: Ranges = _WHOLE
     variables: Ranges = _WHOLE
+    rest: Ranges = ()
 
 
 def read_layout(head: bytes) -> Layout | None:
@@ -49,7 +54,11 @@ def read_layout(head: bytes) -> Layout | None:
         (start, end) for start, end, flags in segments if not flags & (_WRITABLE | _EXECUTABLE)
     ]
     variables = [(start, end) for start, end, flags in segments if flags & _WRITABLE]
-    return Layout(_joined(constants or readable) or _WHOLE, _joined(variables) or _WHOLE)
+    return Layout(
+        constants=_joined(constants or readable) or _WHOLE,
+        variables=_joined(variables) or _WHOLE,
+        rest=((max((end for _, end, _ in segments), default=0), _END),),
+    )
 
 
 def _segments(head: bytes, order: str) -> list[tuple[int, int, int]]:

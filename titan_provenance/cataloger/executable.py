@@ -35,7 +35,7 @@ def open_scanner(path: str, head: bytes, *, executable: bool) -> Scanner | None:
         return None
     scanners: list[tuple[Ranges, Scanner]] = [
         (layout.variables, GoScanner(path)),
-        (layout.constants, RustScanner(path)),
+        (layout.constants + layout.rest, RustScanner(path)),
     ]
     if classifiers:
         scanners.append((layout.constants, ClassifierScanner(path, classifiers)))

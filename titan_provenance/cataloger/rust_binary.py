@@ -33,7 +33,7 @@ _MAX_PACKAGES = 20_000
 
 
 class RustScanner:
-    """Finds the crates in the constants of one program."""
+    """Finds the crates in the constants of one program, or behind all that is loaded."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -43,7 +43,7 @@ class RustScanner:
         self._found: Found | None = None
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next piece of the constants."""
+        """Take the next piece."""
         if self._found:
             return
         if self._inflate:

@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 
 from titan_provenance.cataloger import (
     apk,
+    composer,
     copyright_file,
+    dotnet,
     dpkg,
     executable,
+    gem,
+    java,
+    jdk_release,
     npm,
     npm_lock,
     os_release,
     python,
+    rpm_bdb,
+    rpm_ndb,
+    rpm_sqlite,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +40,14 @@ CATALOGERS: tuple[Cataloger, ...] = (
     python.METADATA,
     python.REQUIRES,
     python.DIRECT_URL,
+    java.CATALOGER,
+    jdk_release.CATALOGER,
+    gem.CATALOGER,
+    composer.CATALOGER,
+    dotnet.CATALOGER,
+    rpm_sqlite.CATALOGER,
+    rpm_ndb.CATALOGER,
+    rpm_bdb.CATALOGER,
 )
 
 # What the layer cache is keyed by besides the layer: changes whenever an answer may change.
