@@ -48,6 +48,8 @@ def read_layout(head: bytes) -> Layout | None:
     try:
         segments = _segments(head, order)
     except struct.error:
+        segments = []
+    if not segments:
         return Layout()
     readable = [(start, end) for start, end, flags in segments if not flags & _WRITABLE]
     constants = [
@@ -57,7 +59,7 @@ def read_layout(head: bytes) -> Layout | None:
     return Layout(
         constants=_joined(constants or readable) or _WHOLE,
         variables=_joined(variables) or _WHOLE,
-        rest=((max((end for _, end, _ in segments), default=0), _END),),
+        rest=((max(end for _, end, _ in segments), _END),),
     )
 
 

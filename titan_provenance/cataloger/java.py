@@ -25,7 +25,7 @@ _POM = re.compile(r"(?:.*/)?META-INF/maven/[^/]+/[^/]+/pom\.properties")
 _MANIFEST = "META-INF/MANIFEST.MF"
 _PROPERTY = re.compile(r"^[ \t]*(groupId|artifactId|version)[ \t]*[=:][ \t]*(\S+)", re.MULTILINE)
 _HEADER = re.compile(r"^([A-Za-z][\w-]*): ?(.*)$", re.MULTILINE)
-_FILE_NAME = re.compile(r"(.+?)-(v?\d[\w.+]*(?:-[\w.+-]+)?)")
+_FILE_NAME = re.compile(r"(.+?)-(v?\d[\w.+~]*(?:-[\w.+~-]+)?)")
 _GROUP = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)+")
 
 _MAX_ARCHIVE = 128 * 1024 * 1024
@@ -83,7 +83,8 @@ class _Reader:
                 for place, entry in entries.items()
                 if _POM.fullmatch(place)
             ]
-            self._add(name, data, manifest, [each for each in artifacts if each])
+            if manifest or any(place.endswith(".class") for place in entries):
+                self._add(name, data, manifest, [each for each in artifacts if each])
             for place, entry in entries.items():
                 if _NESTED.fullmatch(place):
                     self._nested(archive, entry, f"{name}!{place}", depth)
@@ -130,20 +131,24 @@ class _Reader:
     ) -> None:
         """Add the archive itself, then what is shaded into it."""
         stem = re.split(r"[/!]", name)[-1].rpartition(".")[0]
-        own = [each for each in artifacts if stem.startswith(each.name)]
-        guessed = None if own else _guess(stem, manifest)
-        main = max(own, key=lambda each: len(each.name)) if own else guessed
-        if main:
-            package = self._package(main)._replace(
-                confidence=_GUESSED if guessed else 1.0,
-                licenses=_licenses(manifest),
-                supplier=line(manifest.get("Implementation-Vendor", manifest.get("Bundle-Vendor"))),
-                hashes=(
-                    ("SHA-1", hashlib.sha1(data, usedforsecurity=False).hexdigest()),
-                    ("SHA-256", hashlib.sha256(data).hexdigest()),
-                ),
-            )
-            self.packages.append(package)
+        guessed = _guess(stem, manifest)
+        own = [
+            each
+            for each in artifacts
+            if each.name in {stem, guessed.name}
+            or (len(artifacts) == 1 and each.version == guessed.version)
+        ]
+        main = own[0] if own else guessed
+        package = self._package(main)._replace(
+            confidence=1.0 if own else _GUESSED,
+            licenses=_licenses(manifest),
+            supplier=line(manifest.get("Implementation-Vendor", manifest.get("Bundle-Vendor"))),
+            hashes=(
+                ("SHA-1", hashlib.sha1(data, usedforsecurity=False).hexdigest()),
+                ("SHA-256", hashlib.sha256(data).hexdigest()),
+            ),
+        )
+        self.packages.append(package)
         self.packages += [self._package(each) for each in artifacts if each != main]
 
     def _package(self, artifact: _Artifact) -> Package:
@@ -183,21 +188,26 @@ def _headers(text: str) -> dict[str, str]:
     return dict(_HEADER.findall(main.replace("\n ", "")))
 
 
-def _guess(stem: str, manifest: dict[str, str]) -> _Artifact | None:
-    """Return what file name and manifest tell, if they tell a name and a version."""
+def _guess(stem: str, manifest: dict[str, str]) -> _Artifact:
+    """Return what file name and manifest tell; the version may stay unknown."""
     match = _FILE_NAME.fullmatch(stem)
+    name = line(match[1] if match else stem).replace(" ", "-")
+    stated = manifest.get("Implementation-Version", manifest.get("Bundle-Version", "")).strip()
+    version = match[2] if match else stated
+    return _Artifact(_group(name, manifest), name, version if is_name(version) else "")
+
+
+def _group(name: str, manifest: dict[str, str]) -> str:
+    """Return the group that the manifest hints at, else the name itself, as Maven did at first."""
     symbolic = manifest.get("Bundle-SymbolicName", "").partition(";")[0].strip()
-    name = match[1] if match else line(manifest.get("Implementation-Title")) or symbolic or stem
-    stated = manifest.get("Implementation-Version", manifest.get("Bundle-Version", ""))
-    version = match[2] if match else stated.strip()
-    if not is_name(name) or not is_name(version):
-        return None
-    groups = [manifest.get("Implementation-Vendor-Id", "").strip(), symbolic]
-    group = next((text for text in groups if _GROUP.fullmatch(text) and is_name(text)), "")
-    # `org.slf4j.api` as a bundle's name begins with the group `org.slf4j`.
-    if group == symbolic and group.count(".") > 1:
-        group = group.rpartition(".")[0]
-    return _Artifact(group or name, name, version)
+    # The name of a bundle is often group and artifact: `org.slf4j.api` of `slf4j-api`.
+    parent, _, last = symbolic.rpartition(".")
+    if name.endswith(last) and "." in parent:
+        symbolic = parent
+    for text in (manifest.get("Implementation-Vendor-Id", "").strip(), symbolic):
+        if _GROUP.fullmatch(text) and is_name(text):
+            return text
+    return name
 
 
 def _licenses(manifest: dict[str, str]) -> tuple[str, ...]:
