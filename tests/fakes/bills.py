@@ -100,3 +100,14 @@ def small_bill():
     ]
     edges = {LEFT_PAD.ref: (LODASH.ref,)}
     return bill_of([MUSL, LEFT_PAD, LODASH, NATS], edges, coverage)
+
+
+def reached(graph, start):
+    """Return the refs that a dependency graph leads to from `start`, itself included."""
+    seen, todo = set(), [start]
+    while todo:
+        ref = todo.pop()
+        if ref not in seen:
+            seen.add(ref)
+            todo += graph[ref]
+    return seen

@@ -5,7 +5,7 @@ import random
 import jsonschema_rs
 import pytest
 from cyclonedx.model.bom import Bom
-from fakes.bills import APP, LEFT_PAD, LODASH, MUSL, bill_of, component, small_bill
+from fakes.bills import APP, LEFT_PAD, LODASH, MUSL, bill_of, component, reached, small_bill
 
 from titan_provenance.model.package import Package
 from titan_provenance.sbom.cyclonedx import SPEC_VERSIONS, root_purl, write_cyclonedx
@@ -126,13 +126,3 @@ def parsed(bill):
 
 def nats(bill):
     return [item.ref for item in bill.components if "nats" in item.ref]
-
-
-def reached(graph, start):
-    seen, todo = set(), [start]
-    while todo:
-        ref = todo.pop()
-        if ref not in seen:
-            seen.add(ref)
-            todo += graph[ref]
-    return seen

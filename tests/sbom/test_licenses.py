@@ -26,6 +26,7 @@ from titan_provenance.sbom.licenses import license_references, spdx_expression
         (["ISC", "MIT", "ISC"], "ISC AND MIT"),
         (["GPL-3.0-or-later WITH GCC-exception-3.1"], "GPL-3.0-or-later WITH GCC-exception-3.1"),
         (["LicenseRef-own"], "LicenseRef-own"),
+        (["MIT AND ISC", "ISC", "MIT AND (ISC OR Zlib)"], "ISC AND (ISC OR Zlib) AND MIT"),
         (["SEE LICENSE IN x/y.txt"], "LicenseRef-SEE-LICENSE-IN-x-y.txt"),
         (["UNLICENSED"], "LicenseRef-UNLICENSED"),
         (["public domain"], "LicenseRef-public-domain"),

@@ -11,6 +11,7 @@ import click
 from titan_provenance.attest.statement import parse_manifest, write_manifest
 from titan_provenance.attest.verify import MAX_MANIFEST
 from titan_provenance.cli.command import command as make_command
+from titan_provenance.cli.epoch import source_date_epoch
 from titan_provenance.document import dump_json
 from titan_provenance.errors import DocumentError, UsageError
 from titan_provenance.files import read_bounded
@@ -170,13 +171,11 @@ def _fleet(explicit: str | None) -> Fleet:
 
 
 def _release_time() -> datetime:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if not epoch:
+    epoch = source_date_epoch()
+    if epoch is None:
         return datetime.now(UTC).replace(microsecond=0)
-    if not epoch.isdecimal():
-        raise UsageError(f'SOURCE_DATE_EPOCH is "{epoch[:40]}", not a number of seconds')
     try:
-        return from_epoch(int(epoch))
+        return from_epoch(epoch)
     except DocumentError as error:
         raise UsageError(f"SOURCE_DATE_EPOCH: {error.message}") from error
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from titan_provenance.report.text import columns, printable
+from titan_provenance.sbom.licenses import conjuncts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _LICENSES = 12
+_WIDTH = 60
 
 
 def bill_text(bill: Bill) -> str:
@@ -32,7 +34,7 @@ def bill_text(bill: Bill) -> str:
             component.package.version or "-",
             component.package.type,
             component.origin or "-",
-            component.license or "-",
+            _shortened(component.license) or "-",
         )
         for component in bill.components
     ]
@@ -90,7 +92,11 @@ def _totals(components: Iterable[Component]) -> str:
 
 
 def _licenses(components: Iterable[Component]) -> str:
-    counts = Counter(component.license or "not declared" for component in components)
+    counts = Counter(
+        part
+        for component in components
+        for part in conjuncts(component.license) or ("not declared",)
+    )
     if not counts:
         return ""
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -107,6 +113,10 @@ def _incomplete(bill: Bill) -> str:
             more = f"; … {len(coverage.reasons)} in all" if len(coverage.reasons) > _SHOWN else ""
             lines.append(f"{coverage.status}: {coverage.cataloger}: {reasons}{more}\n")
     return "".join(lines)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
 def _name(component: Component) -> str:

@@ -21,10 +21,13 @@ Status = Literal["succeeded", "partial", "failed"]
 
 
 class Layer(NamedTuple):
-    """One layer of the image: its number from 0, digest as stored, diffID and history line."""
+    """One layer of the image: its number from 0, digest as stored, diffID and history line.
+
+    `digest` is None where the source keeps layers without a manifest (the engine).
+    """
 
     number: int
-    digest: Digest
+    digest: Digest | None
     diff_id: Digest
     created_by: str
 

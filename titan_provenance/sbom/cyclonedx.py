@@ -16,7 +16,8 @@ from titan_provenance.model.package import build_purl
 from titan_provenance.sbom.bill import direct_dependencies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from titan_provenance.cataloger.interface import Distro
     from titan_provenance.sbom.bill import Bill, Component
@@ -32,16 +33,31 @@ _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", "
 def write_cyclonedx(bill: Bill, spec_version: SpecVersion = "1.6") -> bytes:
     """Return the CycloneDX document of `bill`; the same bill gives the same bytes."""
     root = root_purl(bill)
+    return write_document(
+        spec_version,
+        serial_number(bill),
+        _metadata(bill, root),
+        components=_components(bill),
+        dependencies=_dependencies(bill, root),
+        compositions=_compositions(bill, root),
+    )
+
+
+def write_document(
+    spec_version: SpecVersion,
+    serial: uuid.UUID,
+    metadata: Mapping[str, Any],
+    **arrays: Iterable[Mapping[str, Any]],
+) -> bytes:
+    """Return a CycloneDX document of these parts; each element of an array has its own line."""
     parts = {
         "$schema": _dumps(f"http://cyclonedx.org/schema/bom-{spec_version}.schema.json"),
         "bomFormat": '"CycloneDX"',
         "specVersion": _dumps(spec_version),
-        "serialNumber": _dumps(f"urn:uuid:{serial_number(bill)}"),
+        "serialNumber": _dumps(f"urn:uuid:{serial}"),
         "version": "1",
-        "metadata": _dumps(_metadata(bill, root)),
-        "components": _lines(_components(bill)),
-        "dependencies": _lines(_dependencies(bill, root)),
-        "compositions": _lines(_compositions(bill, root)),
+        "metadata": _dumps(metadata),
+        **{key: _array(values) for key, values in arrays.items()},
     }
     body = ",\n".join(f'"{key}":{value}' for key, value in parts.items())
     return f"{{\n{body}\n}}\n".encode(errors="replace")
@@ -65,7 +81,7 @@ def root_purl(bill: Bill) -> str:
     return build_purl("oci", "", name.lower(), version, qualifiers)
 
 
-def _lines(values: Iterable[Any]) -> str:
+def _array(values: Iterable[Any]) -> str:
     """Return a JSON array with one element a line: greppable, and the encoder stays in C."""
     lines = [_dumps(value) for value in values]
     return "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
@@ -74,13 +90,16 @@ def _lines(values: Iterable[Any]) -> str:
 def _metadata(bill: Bill, root: str) -> dict[str, Any]:
     properties = [
         *(
-            _property(f"cataloger:{item.cataloger}", "\n".join([item.status, *item.reasons]))
+            named_property(f"cataloger:{item.cataloger}", "\n".join([item.status, *item.reasons]))
             for item in bill.coverage
         ),
-        _property("platform", bill.platform),
-        *(_property(f"label:{name}", value) for name, value in bill.labels),
+        named_property("platform", bill.platform),
+        *(named_property(f"label:{name}", value) for name, value in bill.labels),
         *(
-            _property(f"layer:{layer.number}", f"{layer.digest} {layer.diff_id} {layer.created_by}")
+            named_property(
+                f"layer:{layer.number}",
+                f"{layer.digest or '-'} {layer.diff_id} {layer.created_by}",
+            )
             for layer in bill.layers
         ),
     ]
@@ -95,9 +114,14 @@ def _metadata(bill: Bill, root: str) -> dict[str, Any]:
         component["hashes"] = [{"alg": "SHA-256", "content": bill.digest.hex}]
     if bill.version:
         component["version"] = bill.version
+    return metadata_json(bill.created, component)
+
+
+def metadata_json(created: datetime, component: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a document about `component`, made at `created` by this tool."""
     tool = {"type": "application", "name": "titan-provenance", "version": __version__}
     return {
-        "timestamp": format_instant(bill.created),
+        "timestamp": format_instant(created),
         "lifecycles": [{"phase": "post-build"}],
         "tools": {"components": [tool]},
         "component": component,
@@ -113,14 +137,15 @@ def _components(bill: Bill) -> Iterable[dict[str, Any]]:
             "version": bill.distro.version,
         }
     for component in bill.components:
-        yield _component(component)
+        yield component_json(component)
 
 
 def _distro_ref(distro: Distro) -> str:
     return f"os:{distro.id}@{distro.version}"
 
 
-def _component(component: Component) -> dict[str, Any]:
+def component_json(component: Component) -> dict[str, Any]:
+    """Return one component as plain JSON values."""
     package = component.package
     value: dict[str, Any] = {
         "bom-ref": component.ref,
@@ -168,15 +193,16 @@ def _properties(component: Component) -> list[dict[str, str]]:
     if layer:
         known["layer:createdBy"] = layer.created_by
         known["layer:diffID"] = str(layer.diff_id)
-        known["layer:digest"] = str(layer.digest)
+        known["layer:digest"] = str(layer.digest) if layer.digest else ""
         known["layer:index"] = str(layer.number)
     known["origin"] = component.origin or ""
     known["source"] = package.source
     known["sourceVersion"] = package.source_version
-    return [_property(name, text) for name, text in known.items() if text]
+    return [named_property(name, text) for name, text in known.items() if text]
 
 
-def _property(name: str, value: str) -> dict[str, str]:
+def named_property(name: str, value: str) -> dict[str, str]:
+    """Return a property in the namespace of the toolkit."""
     return {"name": f"{PROPERTY}:{name}", "value": value}
 
 

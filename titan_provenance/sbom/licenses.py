@@ -75,10 +75,20 @@ def spdx_expression(declared: Iterable[str]) -> str:
     Empty when it declares none. Sorted and without repetition, so that the same declarations give
     the same text.
     """
-    parts = sorted({part for text in declared if (part := _normalized(text))})
+    parts = sorted({part for text in declared for part in conjuncts(_normalized(text))})
     if len(parts) <= 1:
         return parts[0] if parts else ""
     return " AND ".join(f"({part})" if " OR " in part else part for part in parts)
+
+
+@lru_cache(maxsize=4096)
+def conjuncts(expression: str) -> tuple[str, ...]:
+    """Return the parts of an SPDX expression that all apply: what AND joins at the top."""
+    if " AND " not in expression:
+        return (expression,) if expression else ()
+    licensing = _licensing()
+    parsed = licensing.parse(expression)
+    return tuple(map(str, parsed.args)) if isinstance(parsed, licensing.AND) else (expression,)
 
 
 def license_references(expressions: Iterable[str]) -> list[str]:

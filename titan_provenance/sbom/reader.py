@@ -201,9 +201,8 @@ def _layers(properties: Mapping[str, str]) -> dict[str, Layer]:
         if key.startswith("layer:"):
             number = key.removeprefix("layer:")
             digest, diff_id, created_by = [*value.split(" ", 2), ""][:3]
-            layers[number] = Layer(
-                int(number), Digest.parse(digest), Digest.parse(diff_id), created_by
-            )
+            stored = None if digest == "-" else Digest.parse(digest)
+            layers[number] = Layer(int(number), stored, Digest.parse(diff_id), created_by)
     return layers
 
 
