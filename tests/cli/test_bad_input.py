@@ -8,7 +8,10 @@ import sys
 import pytest
 from fakes.host import Host
 
+from titan_provenance.attest.signer import generate_key, write_private_key
+
 MEMORY = 64 << 20
+PASSPHRASE = "correct horse"
 
 
 def empty(path):
@@ -120,29 +123,34 @@ COMMANDS = {
     "verify --public-key": ["verify", "release/manifest.json", "--legacy", "--public-key", "BAD"],
     "show": ["manifest", "show", "BAD"],
     "build": ["manifest", "build", "--version", "1", "--no-source", "--fleet", "BAD"],
-    "sign": ["sign", "BAD", "--key", "env:KEY"],
+    "sign": ["sign", "BAD", "--key", "ci.key"],
     "sign --key": ["sign", "release/manifest.json", "--key", "BAD"],
     "trust add": ["trust", "add", "x", "BAD", "--keys", "keys"],
     "config": ["manifest", "show", "release/manifest.json", "--config", "BAD"],
 }
 
 SCRIPT = """
-import resource, sys
+import re, sys
 from titan_provenance.cli.command import run
 from titan_provenance.cli.main import program
 code = run(program(), "titan-provenance", sys.argv[1:])
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+# Not ru_maxrss: a new process inherits that from the one that started it.
+status = open("/proc/self/status").read()
+print("peak", int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024, file=sys.stderr)
 sys.exit(code)
 """
 
 
 @pytest.fixture
 def host(tmp_path):
-    return Host(tmp_path)
+    host = Host(tmp_path)
+    pem, _ = generate_key("ed25519", PASSPHRASE)
+    write_private_key(host.path("ci.key"), pem)
+    return host
 
 
 def run(host, words):
-    environment = {"PATH": os.environ["PATH"], "TITAN_PROVENANCE_KEY_PASSPHRASE": "correct horse"}
+    environment = {"PATH": os.environ["PATH"], "TITAN_PROVENANCE_KEY_PASSPHRASE": PASSPHRASE}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words],
         cwd=host.directory,
@@ -162,6 +170,8 @@ def test_bad_input(host, tmp_path, command):
         bad = tmp_path / "bad" / make.__name__
         bad.parent.mkdir(exist_ok=True)
         make(bad)
+        if bad.is_file():
+            bad.chmod(0o600)
         words = [str(bad) if word == "BAD" else word for word in COMMANDS[command]]
         code, seen, peak = run(host, words)
         what = f"{command} {make.__name__}: {seen}"
