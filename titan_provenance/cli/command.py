@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,15 +36,20 @@ def command(
     """
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
+        own = list(reversed(getattr(function, "__click_params__", [])))
+        options = own + _common_options(formats, output=output)
+
         def callback(**values: Any) -> int | None:
-            return function(_console(values), **values)
+            console = _console(values)
+            _note_style(console, debug=values.pop("debug"))
+            _refuse_empty(options, values)
+            return function(console, **values)
 
         callback.__doc__ = function.__doc__
-        own = list(reversed(getattr(function, "__click_params__", [])))
-        return click.Command(
+        return _Command(
             name,
             callback=callback,
-            params=own + _common_options(formats, output=output),
+            params=options,
             help=function.__doc__,
             context_settings={"help_option_names": ["-h", "--help"]},
         )
@@ -51,55 +57,88 @@ def command(
     return decorate
 
 
+class _Command(click.Command):
+    """A command whose options also come from variables called as the options are."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give each option its variable, then parse: click goes by the name of the parameter."""
+        for option in self.params:
+            if isinstance(option, click.Option) and ctx.auto_envvar_prefix:
+                name = _option_key(option).replace("-", "_").upper()
+                option.envvar = f"{ctx.auto_envvar_prefix}_{name}"
+                option.allow_from_autoenv = False
+        return super().parse_args(ctx, args)
+
+
+class _ErrorStyle:
+    """How errors are shown: by the words of the command line, until the options are known."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.json = _json_asked(words)
+        self.debug = "--debug" in words
+        self.color = False if "--no-color" in words or "NO_COLOR" in os.environ else None
+
+
 def run(  # noqa: PLR0911 - each way out has its own exit code
     entry: click.Command, program: str, arguments: Sequence[str] | None = None
 ) -> int:
     """Run `entry` and return its exit code; what went wrong is one line and a hint on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    style = _ErrorStyle(words)
     try:
-        outcome = entry.main(args=words, prog_name=program, standalone_mode=False)
-        sys.stdout.flush()
+        outcome = entry.main(args=words, prog_name=program, standalone_mode=False, obj=style)
+        if sys.stdout:
+            sys.stdout.flush()
     except TitanProvenanceError as error:
-        return _report(error, words)
+        return _report(error, style)
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return _INTERRUPTED
     except click.ClickException as error:
-        return _report_usage(error, words)
+        return _report_usage(error, style)
     except BrokenPipeError:
-        # Whoever read our output stopped reading: keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output stopped reading.
+        _drop_output()
         return 1
     except OSError as error:
-        return _report(TitanProvenanceError(f"the operating system refused: {error}"), words)
+        return _report(TitanProvenanceError(f"the operating system refused: {error}"), style)
     except Exception as error:  # noqa: BLE001 - the outermost frame: no traceback reaches a user
         fault = f"internal error: {type(error).__name__}"
         return _report(
             TitanProvenanceError(fault, hint="Run again with --debug and report what it prints."),
-            words,
+            style,
         )
     return outcome if isinstance(outcome, int) else 0
 
 
-def _report(error: TitanProvenanceError, words: Sequence[str]) -> int:
-    if _asked(words, "--debug"):
-        import traceback
+def _report(error: TitanProvenanceError, style: _ErrorStyle) -> int:
+    # Where nothing can be written (a full disk, a closed pipe) the exit code still tells.
+    with suppress(OSError):
+        if style.debug:
+            import traceback
 
-        traceback.print_exc()
-    show_error(error, as_json=_json_asked(words))
+            traceback.print_exc()
+        show_error(error, as_json=style.json, color=style.color)
+    _drop_output()
     return error.exit_code
 
 
-def _report_usage(error: click.ClickException, words: Sequence[str]) -> int:
+def _report_usage(error: click.ClickException, style: _ErrorStyle) -> int:
     context = getattr(error, "ctx", None)
     hint = f"See: {context.command_path} --help" if context else ""
-    return _report(UsageError(error.format_message(), hint=hint), words)
+    return _report(UsageError(error.format_message(), hint=hint), style)
 
 
-def _asked(words: Sequence[str], flag: str) -> bool:
-    return flag in words
+def _drop_output() -> None:
+    """Drop what cannot be written, so that the interpreter does not try again at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _json_asked(words: Sequence[str]) -> bool:
@@ -143,7 +182,6 @@ def _common_options(formats: Sequence[str], *, output: bool) -> list[click.Param
 def _console(values: dict[str, Any]) -> Console:
     """Take the common options out of `values`."""
     no_color = values.pop("no_color") or "NO_COLOR" in os.environ
-    values.pop("debug")
     return Console(
         format=values.pop("format_"),
         output=values.pop("output", None),
@@ -151,6 +189,21 @@ def _console(values: dict[str, Any]) -> Console:
         verbose=values.pop("verbose"),
         color=False if no_color else None,
     )
+
+
+def _note_style(console: Console, *, debug: bool) -> None:
+    """Show errors as the options say, also where they come from the environment or a config."""
+    style = click.get_current_context().find_object(_ErrorStyle)
+    if style:
+        style.json, style.debug, style.color = console.format == "json", debug, console.color
+
+
+def _refuse_empty(options: Sequence[click.Parameter], values: dict[str, Any]) -> None:
+    """Raise for `--keys "$UNSET"`: what was asked for must not read as not asked for."""
+    for option in options:
+        value = values.get(str(option.name))
+        if isinstance(option, click.Option) and value in {"", ("",)}:
+            raise UsageError(f"--{_option_key(option)} is empty")
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -167,9 +220,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, value: str 
         if name not in keys:
             return
         section = keys[name]
-    names = {_option_key(option): option.name for option in context.command.params}
-    settings = section.mapping(names)
-    context.default_map = {str(names[key]): node.plain() for key, node in settings.items()}
+    options = {_option_key(option): option for option in context.command.params}
+    settings = section.mapping(options)
+    for node in settings.values():
+        if isinstance(node.value, float):
+            node.fail("expected text, found a number (write it in quotes)")
+    context.default_map = {str(options[key].name): node.plain() for key, node in settings.items()}
 
 
 def _command_path(context: click.Context) -> list[tuple[str, list[str]]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from titan_provenance.errors import UnreadableError
 from titan_provenance.files import write_atomic
 from titan_provenance.report.text import printable
 
@@ -35,6 +36,8 @@ class Console(NamedTuple):
             write_atomic(self.output, data)
             self.note(f"wrote {self.output}")
             return
+        if sys.stdout is None:
+            raise UnreadableError("standard output is closed", hint="Or name a file with --output.")
         if isinstance(text, bytes):
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
@@ -53,7 +56,7 @@ class Console(NamedTuple):
             click.echo(line, err=True, color=self.color)
 
 
-def show_error(error: TitanProvenanceError, *, as_json: bool) -> None:
+def show_error(error: TitanProvenanceError, *, as_json: bool, color: bool | None = None) -> None:
     """Print an error: as JSON to standard output, else one line of what, one of what to do."""
     if as_json:
         from titan_provenance.document import dump_json
@@ -62,9 +65,10 @@ def show_error(error: TitanProvenanceError, *, as_json: bool) -> None:
         document = error_json(error.code, error.message, error.hint)
         click.echo(dump_json(document), nl=False)
         return
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
+    mark, arrow = click.style("error", fg="red", bold=True), click.style("→", fg="cyan")
+    click.echo(f"{mark}: {printable(error.message)}", err=True, color=color)
     if error.hint:
-        click.echo(f"  {click.style('→', fg='cyan')} {printable(error.hint)}", err=True)
+        click.echo(f"  {arrow} {printable(error.hint)}", err=True, color=color)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from titan_provenance.report.github import annotation
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -93,8 +92,6 @@ def main() -> None:
     """Run `verify-release` and exit with its code."""
     command.context_settings["auto_envvar_prefix"] = f"{ENVIRONMENT_PREFIX}_VERIFY"
     code = run(command, "verify-release")
-    sys.stdout.flush()
-    sys.stderr.flush()
     # Everything is written and flushed. Taking the interpreter apart would be a sixth of the time
     # that a verification takes, for nothing.
     os._exit(code)
