@@ -123,6 +123,13 @@ def compose_name_that_climbs(host):
     sign_changed(host, lambda s: s["predicate"]["services"]["brain"].update(compose="../x"))
 
 
+def two_services_with_one_compose_name(host):
+    sign_changed(
+        host,
+        lambda s: s["predicate"]["services"]["brain"].update(compose="titan-nats"),
+    )
+
+
 def file_name_that_climbs(host):
     digests = {"../../etc/passwd": "sha256:" + "0" * 64}
     sign_changed(host, lambda s: s["predicate"]["files"].update(digests=digests))
@@ -409,6 +416,7 @@ TABLE = [
     ("notation CVE-2024-23332", release_from_the_future, "freshness", 1),
     ("sigstore CVE-2026-24137", service_name_that_climbs, "statement", 1),
     ("sigstore CVE-2026-24137", compose_name_that_climbs, "statement", 1),
+    ("—", two_services_with_one_compose_name, "statement", 1),
     ("sigstore CVE-2026-24137", file_name_that_climbs, "statement", 1),
     ("sigstore CVE-2026-24137", file_name_that_is_absolute, "statement", 1),
     ("sigstore CVE-2026-24137", key_file_that_climbs, USAGE, 2),

@@ -82,7 +82,7 @@ def imported(code, cwd):
 @pytest.fixture
 def host(tmp_path):
     host = Host(tmp_path)
-    lines = [f"  {s}: {{image: registry.example/titan/{s}}}\n" for s in SERVICES]
+    lines = [f"  {s}: {{image: example.org/{s}, compose: titan-{s}}}\n" for s in SERVICES]
     host.write("version: 1\nfleet: titan\nservices:\n" + "".join(lines), "titan-provenance.yaml")
     return host
 

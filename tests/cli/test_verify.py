@@ -95,6 +95,15 @@ def test_release_of_another_fleet_and_other_services(host):
     assert refused_by(host.verify()[1])[0] == "fleet"
 
 
+def test_service_under_another_name_in_compose_files(host):
+    text = fleet_text(SERVICES).replace("compose: titan-brain", "compose: brain-2")
+    host.write(text, "titan-provenance.yaml")
+    code, verdict = host.verify("--override", host.path("override.yml"))
+    message = "brain is titan-brain in compose files, brain-2 in the fleet file"
+    assert (code, refused_by(verdict)) == (1, ("fleet", message))
+    assert not os.path.exists(host.path("override.yml"))
+
+
 def test_fleet_file_beside_the_manifest_is_not_picked_up(host, monkeypatch):
     host.write(fleet_text(SERVICES), "release", "titan-provenance.yaml")
     monkeypatch.chdir(host.path("release"))
@@ -135,6 +144,32 @@ def test_override_pins_every_service_and_only_after_passed(host):
     assert host.read("override.yml") == b"old"
 
 
+@pytest.mark.parametrize("option", ["--override", "--output"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "release/manifest.json",
+        "release/manifest.json.ci.sigstore.json",
+        "release/../keys/trust.yaml",
+        "keys/ci.pub",
+        "state.json",
+        "titan-provenance.yaml",
+        "compose.yml",
+        "link",
+    ],
+)
+@pytest.mark.usefixtures("fleet")
+def test_no_result_takes_the_place_of_what_is_read(host, option, path):
+    host.write(fleet_text(SERVICES) + "compose: [compose.yml]\n", "titan-provenance.yaml")
+    host.write("services: {}\n", "compose.yml")
+    os.symlink("keys/trust.yaml", host.path("link"))
+    assert host.verify()[0] == 0
+    before = host.read(path)
+    code, error = host.verify(option, path)
+    assert (code, error["error"]["code"]) == (2, "usage")
+    assert host.read(path) == before
+
+
 def test_rollback_has_to_be_named(host):
     manifest = host.read("release", "manifest.json")
     bundle = host.bundle()
@@ -151,7 +186,9 @@ def test_audit_at_another_time_records_nothing(host):
     later = format_instant(NOW + timedelta(days=60))
     code, verdict = host.verify("--at", later)
     assert (code, refused_by(verdict)[0]) == (1, "freshness")
-    assert host.verify("--at", format_instant(NOW))[0] == 0
+    code, verdict = host.verify("--at", format_instant(NOW))
+    message = next(check["message"] for check in verdict["checks"] if check["id"] == "freshness")
+    assert (code, message.partition(",")[0]) == (0, f"as of {format_instant(NOW)}")
     assert not os.path.exists(host.state)
     assert host.verify("--at", later, "--override", "x.yml")[0] == 2
 
@@ -164,6 +201,21 @@ def test_state_that_cannot_be_read_or_written_fails_closed(host):
     os.unlink(host.state)
     os.mkdir(host.state)
     assert host.verify()[0] == 3
+    code, verdict = host.verify("--state", host.path("keys", "trust.yaml", "state.json"))
+    assert (code, refused_by(verdict)[0]) == (3, "freshness")
+
+
+def test_state_that_comes_with_the_release_is_refused(host):
+    code, error = host.verify("--state", host.path("release", "state.json"))
+    assert (code, error["error"]["code"]) == (2, "usage")
+
+
+def test_user_without_home_has_to_name_the_state(host, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr("platformdirs.user_state_dir", lambda _: "~/.local/state/x")
+    words = [host.manifest, "--keys", host.path("keys"), "--format", "json"]
+    code, out = capture(verify_command, "verify-release", words)
+    assert (code, json.loads(out)["error"]["hint"]) == (2, "Name the record with --state F.")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -175,6 +227,22 @@ def test_trust_is_found_by_environment_and_in_the_checkout(host, monkeypatch):
     assert (code, json.loads(out)["error"]["code"]) == (3, "unreadable")
     monkeypatch.setenv("TITAN_PROVENANCE_KEYS", host.path("keys"))
     assert capture(verify_command, "verify-release", words)[0] == 0
+
+
+def test_trust_policy_that_is_a_link_into_the_release_is_refused(host):
+    os.rename(host.path("keys", "trust.yaml"), host.path("release", "trust.yaml"))
+    os.symlink("../release/trust.yaml", host.path("keys", "trust.yaml"))
+    assert host.verify()[0] == 2
+
+
+@pytest.mark.parametrize("name", ["keys/other.yaml", "keys"])
+def test_trust_that_the_fleet_file_names_is_not_swapped_for_another(host, monkeypatch, name):
+    monkeypatch.setattr("titan_provenance.release.gate.SYSTEM_TRUST", host.path("etc"))
+    host.write(fleet_text(SERVICES) + f"trust: {name}\n", "titan-provenance.yaml")
+    words = [host.manifest, "--no-state", "--format", "json"]
+    code, out = capture(verify_command, "verify-release", words)
+    assert code == 2
+    assert "is not called trust.yaml" in json.loads(out)["error"]["message"]
 
 
 def test_no_trust_at_all_is_a_usage_error(host, monkeypatch):

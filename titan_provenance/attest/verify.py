@@ -34,7 +34,7 @@ from titan_provenance.model.instant import format_instant
 from titan_provenance.model.verdict import CHECK_IDS, Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from titan_provenance.attest.trust import Role, Signer, TrustPolicy
@@ -256,16 +256,24 @@ def check_freshness(
     return True, f"{until}; {_check_order(verified, accepted, rollback_to)}"
 
 
-def check_fleet(release: Release, services: Collection[str], fleet: str) -> tuple[bool, str]:
-    """7. The release is of this fleet and has exactly the services that the fleet file names."""
+def check_fleet(release: Release, services: Mapping[str, str], fleet: str) -> tuple[bool, str]:
+    """7. The release is of this fleet and has exactly the services that the fleet file names.
+
+    `services` has the compose name of each: under another one the override would pin nothing.
+    """
     if release.name != fleet:
         raise VerificationError(f'release of "{release.name}", the fleet file is for "{fleet}"')
-    released = {service.name for service in release.services}
+    released = {service.name: service.compose for service in release.services}
     problems = []
-    if missing := sorted(set(services) - released):
+    if missing := sorted(set(services) - set(released)):
         problems.append(f"not in the release: {', '.join(missing)}")
-    if unknown := sorted(released - set(services)):
+    if unknown := sorted(set(released) - set(services)):
         problems.append(f"not in the fleet file: {', '.join(unknown)}")
+    problems += [
+        f"{name} is {released[name]} in compose files, {services[name]} in the fleet file"
+        for name in sorted(set(released) & set(services))
+        if released[name] != services[name]
+    ]
     if problems:
         raise VerificationError("; ".join(problems))
     return True, f"all {len(released)} services of the fleet file"

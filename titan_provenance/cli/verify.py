@@ -17,6 +17,7 @@ from titan_provenance.model.instant import parse_instant
 from titan_provenance.release.gate import (
     Gate,
     find_trust,
+    refuse_inside,
     verify_legacy_on_host,
     verify_on_host,
 )
@@ -77,10 +78,12 @@ def command(console: Console, **asked: Any) -> int:
         audit=bool(asked["at"]),
     )
     if asked["legacy"]:
+        _refuse_overwriting(console, gate, asked["public_key"])
         verdict = verify_legacy_on_host(gate, asked["public_key"], asked["signature"])
     else:
         trust = find_trust(asked["keys"], os.environ, fleet)
         console.detail(f"trust: {trust}")
+        _refuse_overwriting(console, gate, trust)
         verdict = verify_on_host(gate, trust)
     _render(console, verdict)
     if asked["override"] and verdict.outcome == "PASSED":
@@ -126,10 +129,32 @@ def _refuse_contradictions(asked: dict[str, Any]) -> None:
         )
 
 
+def _refuse_overwriting(console: Console, gate: Gate, trusted: str) -> None:
+    """Raise UsageError when a result would take the place of what this verification reads."""
+    manifest = os.path.realpath(gate.manifest)
+    inputs = [*gate.bundles, gate.state or manifest]
+    if gate.fleet:
+        inputs.append(gate.fleet.path)
+        inputs += [os.path.join(gate.fleet.directory, path) for path in gate.fleet.compose]
+    for option, target in (("--override", gate.override), ("--output", console.output)):
+        path = os.path.realpath(target) if target else ""
+        if path and (
+            path == manifest
+            or path.startswith(f"{manifest}.")  # its bundles, its old signature
+            or is_inside(path, trusted)
+            or path in map(os.path.realpath, inputs)
+        ):
+            raise UsageError(
+                f"{option} {target} would overwrite what the release is verified with",
+                hint="Name a file of its own for it.",
+            )
+
+
 def _state(asked: dict[str, Any]) -> str | None:
     if asked["no_state"] or asked["legacy"]:
         return None
     if asked["state"]:
+        refuse_inside(asked["state"], asked["manifest"])
         return str(asked["state"])
     from titan_provenance.release.state import default_state_path
 

@@ -108,6 +108,8 @@ class Release:
             raise DocumentError("a release has at least one service")
         if len(self.services) > MAX_SERVICES:
             raise DocumentError(f"more than {MAX_SERVICES} services")
+        if len({service.compose for service in self.services}) < len(self.services):
+            raise DocumentError("two services have one name in the compose file")
         if self.expires_at <= self.created_at:
             raise DocumentError("expiresAt is not after createdAt")
 

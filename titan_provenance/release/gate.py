@@ -24,6 +24,7 @@ from titan_provenance.attest.verify import (
 from titan_provenance.errors import UnreadableError, UsageError, VerificationError
 from titan_provenance.files import is_inside, read_bounded, write_atomic
 from titan_provenance.model.digest import Digest
+from titan_provenance.model.instant import format_instant
 from titan_provenance.model.verdict import ManifestIdentity, Verdict
 from titan_provenance.release.bound_files import check_files
 from titan_provenance.release.compose import compose_images, digest_override
@@ -72,6 +73,7 @@ def verify_on_host(gate: Gate, trust_directory: str) -> Verdict:
     UsageError when trust or fleet file cannot be used: there is no verdict without them.
     """
     refuse_inside(trust_directory, gate.manifest)
+    refuse_inside(os.path.join(trust_directory, TRUST_FILE), gate.manifest)
     trust = load_trust(trust_directory)
     checks = _asked_checks(gate)
     read = checks.make("input", _read_input, gate)
@@ -129,14 +131,19 @@ def find_trust(explicit: str | None, environment: Mapping[str, str], fleet: Flee
     """Return the trust directory, the first of: --keys, environment, system, checkout.
 
     What the system administrator pinned in /etc comes before what a checkout brings along.
-    Raises UsageError when there is none.
+    Raises UsageError when there is none, or when the fleet file names what is no trust policy.
     """
     named = explicit or environment.get(TRUST_VARIABLE)
     if named:
         return named
     candidates = [SYSTEM_TRUST]
     if fleet:
-        chosen = os.path.dirname(fleet.trust) if fleet.trust else "keys"
+        chosen, name = os.path.split(fleet.trust or f"keys/{TRUST_FILE}")
+        if name != TRUST_FILE:
+            raise UsageError(
+                f"{fleet.path}: trust: {fleet.trust} is not called {TRUST_FILE}",
+                hint=f"Name the {TRUST_FILE} in the directory that has the public keys.",
+            )
         candidates.append(os.path.join(fleet.directory, chosen))
     for directory in candidates:
         if os.path.isfile(os.path.join(directory, TRUST_FILE)):
@@ -202,7 +209,7 @@ def _check_release(checks: Checks, gate: Gate, verified: VerifiedRelease) -> Non
     release, fleet = verified.release, gate.fleet
     checks.make("freshness", _check_freshness, gate, verified)
     if fleet:
-        names = [service.name for service in fleet.services]
+        names = {service.name: service.compose for service in fleet.services}
         checks.make("fleet", check_fleet, release, names, fleet.name)
     else:
         checks.skip("fleet", "no fleet file (--fleet F)")
@@ -218,7 +225,8 @@ def _check_release(checks: Checks, gate: Gate, verified: VerifiedRelease) -> Non
 
 def _check_freshness(gate: Gate, verified: VerifiedRelease) -> tuple[bool, str]:
     accepted = read_state(gate.state, verified.release.name) if gate.state else None
-    return check_freshness(verified, gate.now, accepted, gate.rollback_to)
+    passed, message = check_freshness(verified, gate.now, accepted, gate.rollback_to)
+    return passed, f"as of {format_instant(gate.now)}, {message}" if gate.audit else message
 
 
 def _check_registry(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from titan_provenance.attest.verify import AcceptedRelease, VerifiedRelease, check_freshness
 from titan_provenance.document import Node, dump_json, parse_json
-from titan_provenance.errors import CouldNotCheckError, DocumentError, UnreadableError
+from titan_provenance.errors import CouldNotCheckError, DocumentError, UnreadableError, UsageError
 from titan_provenance.files import read_bounded, write_atomic
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.names import parse_version
@@ -30,12 +30,22 @@ _LOCK_PAUSE = 0.05
 
 
 def default_state_path() -> str:
-    """Return where the record lies unless --state says otherwise."""
+    """Return where the record lies unless --state says otherwise.
+
+    Raises UsageError for a user without home: a record in whatever directory is the working one
+    would be another one next time.
+    """
     if os.geteuid() == 0:
         return "/var/lib/titan-provenance/releases.json"
     from platformdirs import user_state_dir
 
-    return os.path.join(user_state_dir("titan-provenance"), "releases.json")
+    directory = user_state_dir("titan-provenance")
+    if not os.path.isabs(directory):
+        raise UsageError(
+            "this user has no home directory for the record of accepted releases",
+            hint="Name the record with --state F.",
+        )
+    return os.path.join(directory, "releases.json")
 
 
 def read_state(path: str, name: str) -> tuple[AcceptedRelease, ...]:
@@ -56,7 +66,11 @@ def record_release(
     verification has accepted a newer release meanwhile, CouldNotCheckError when the record cannot
     be locked or written.
     """
-    os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
+    directory = os.path.dirname(path) or "."
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise UnreadableError(f"{directory}: cannot be made: {error.strerror}") from error
     name = verified.release.name
     with _locked(path):
         releases = _read(path)
