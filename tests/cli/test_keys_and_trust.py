@@ -1,5 +1,8 @@
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from fakes.host import Host, capture, statuses
@@ -89,10 +92,9 @@ def test_bundle_of_an_older_manifest_is_replaced(host):
 def test_signer_names_that_are_none(host, name):
     titan("keys", "generate", "--out", "private/a.key")
     words = ["release/manifest.json", "--key", "private/a.key", "--signer", name]
-    before = sorted(os.listdir(host.directory))
-    code = titan("sign", *words)[0]
-    assert code == 2 or (name == "" and code == 0)
-    assert sorted(os.listdir(host.directory)) == before
+    before = list(os.walk(host.directory))
+    assert titan("sign", *words)[0] == 2
+    assert list(os.walk(host.directory)) == before
 
 
 def test_what_is_no_manifest_is_not_signed(host):
@@ -127,3 +129,63 @@ def test_trust_is_not_started_twice(host):
     assert titan("trust", "add", "ci", "private")[0] == 3
     host.write("-----BEGIN PRIVATE KEY-----\n", "private", "x")
     assert titan("trust", "add", "x", "private/x")[0] == 2
+
+
+@pytest.mark.parametrize("option", ["", "--public-out=private/a.key", "--public-out=private/b.pub"])
+def test_generate_overwrites_nothing(host, option):
+    for name in ("a.key.pub", "b.pub"):
+        host.write(b"another key", "private", name)
+    words = ["keys", "generate", "--out", "private/a.key", *filter(None, [option])]
+    assert titan(*words)[0] == 2
+    assert sorted(os.listdir("private")) == ["a.key.pub", "b.pub"]
+    assert host.read("private", "b.pub") == b"another key"
+
+
+def test_text_of_a_private_key_in_place_of_a_reference_is_not_shown(host, capfd):
+    titan("keys", "generate", "--out", "private/a.key")
+    text = host.read("private", "a.key").decode()
+    for reference in (text, f"env:{text}"):
+        code, out = titan("sign", "release/manifest.json", "--key", reference, "--debug")
+        assert code == 2
+        assert text.splitlines()[1] not in out + capfd.readouterr().err
+
+
+def test_passphrase_that_is_no_text(host, monkeypatch):
+    assert host
+    monkeypatch.setenv("TITAN_PROVENANCE_KEY_PASSPHRASE", os.fsdecode(b"\xff\xfe12345678"))
+    assert titan("keys", "generate", "--out", "private/a.key")[0] == 0
+    assert titan("sign", "release/manifest.json", "--key", "private/a.key", "--signer", "x")[0] == 0
+
+
+def test_file_of_another_key_does_not_break_the_policy(host):
+    titan("keys", "generate", "--out", "private/a.key")
+    host.write(host.read("keys", "auditor.pub"), "keys", "a.pub")
+    before = host.read("keys", "trust.yaml")
+    assert titan("trust", "add", "a", "private/a.key.pub", "--keys", "keys")[0] == 2
+    assert host.read("keys", "trust.yaml") == before
+    assert host.verify()[0] == 0
+
+
+def test_window_of_a_known_signer_is_not_dropped_silently(host):
+    words = ["trust", "add", "ci", "keys/ci.pub", "--keys", "keys"]
+    before = host.read("keys", "trust.yaml")
+    assert titan(*words, "--valid-until", "2030-01-01T00:00:00Z")[0] == 2
+    assert host.read("keys", "trust.yaml") == before
+    assert titan(*words, "--role", "sbom")[0] == 0
+
+
+def test_edits_at_the_same_time_are_all_kept(host):
+    program_path = Path(sys.executable).with_name("titan-provenance")
+    names = [f"s{number}" for number in range(4)]
+    for name in names:
+        titan("keys", "generate", "--out", f"private/{name}.key", "--type", "ed25519")
+    words = [[name, f"private/{name}.key.pub"] for name in names]
+    running = [
+        subprocess.Popen([program_path, "trust", "add", *word, "--keys", "keys", "--quiet"])
+        for word in words
+    ]
+    assert [process.wait(30) for process in running] == [0] * len(names)
+    shown = json.loads(titan("trust", "show", "--keys", "keys", "--format", "json")[1])
+    assert {signer["name"] for signer in shown["signers"]} == {"ci", "auditor", *names}
+    assert shown["version"] == 1 + len(names)
+    assert max(os.listdir(host.path("keys"))) == "trust.yaml", "a lock was left"

@@ -71,7 +71,7 @@ def generate_key(kind: str, passphrase: str) -> tuple[bytes, PublicKey]:
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase.encode()),
+        serialization.BestAvailableEncryption(_passphrase_bytes(passphrase)),
     )
     return pem, PublicKey(key.public_key())
 
@@ -97,6 +97,11 @@ def load_signer(
     """
     from titan_provenance.attest.key_store import SCHEMES, open_key_store
 
+    if "PRIVATE KEY" in reference:
+        raise UsageError(
+            "the key reference is the text of a private key; others can see command lines",
+            hint="Pass --key env:NAME, with the name of the variable that holds the key.",
+        )
     scheme = reference.partition(":")[0] + ":"
     if scheme in SCHEMES:
         return open_key_store(reference, environment)
@@ -140,7 +145,7 @@ def _new_key(kind: str) -> PrivateKey:
 def _parse_private_key(data: bytes, name: str, ask_passphrase: Callable[[], str]) -> KeySigner:
     passphrase = None
     if b"ENCRYPTED" in data:
-        passphrase = ask_passphrase().encode()
+        passphrase = _passphrase_bytes(ask_passphrase())
     try:
         key = serialization.load_pem_private_key(data, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -152,10 +157,15 @@ def _parse_private_key(data: bytes, name: str, ask_passphrase: Callable[[], str]
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
+def _passphrase_bytes(passphrase: str) -> bytes:
+    """Return the passphrase as typed or set, also where that is no UTF-8 text."""
+    return passphrase.encode(errors="surrogateescape")
+
+
 def _refuse_shared_place(path: str) -> None:
     directory = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(directory):
-        raise UnreadableError(f"{directory}: is no directory")
+        raise UnreadableError(f"{directory}: is no directory", hint=f"mkdir -p {directory}")
     hint = "Keep private keys outside every checkout, for example in ~/.config/titan-provenance/."
     while True:
         if os.path.lexists(os.path.join(directory, TRUST_FILE)) or (

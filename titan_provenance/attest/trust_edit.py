@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from titan_provenance.attest.public_key import MAX_KEY_FILE, PublicKey
@@ -16,12 +18,13 @@ from titan_provenance.attest.trust import (
     load_trust,
     parse_trust,
 )
-from titan_provenance.errors import TitanProvenanceError, UsageError
+from titan_provenance.errors import TitanProvenanceError, UnreadableError, UsageError
 from titan_provenance.files import read_bounded, write_atomic
 from titan_provenance.model.instant import format_instant
 from titan_provenance.model.names import parse_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 _HEADER = """\
@@ -29,6 +32,24 @@ _HEADER = """\
 # `titan-provenance trust` rewrites this file; `titan-provenance trust check` examines it.
 """
 _EXPIRY_WARNING_DAYS = 30
+
+
+@contextmanager
+def editing(directory: str) -> Iterator[None]:
+    """Hold the policy in `directory` from reading to writing, so that of two edits none is lost.
+
+    The lock is on the directory itself: nothing is left in what gets committed. Raises
+    UnreadableError when there is no such directory.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadableError(f"{directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def new_signer(
@@ -49,13 +70,19 @@ def add_signer(
 ) -> TrustPolicy:
     """Return the policy with `signer` in a role; a signer already there joins one more role.
 
-    Raises UsageError when the name stands for another key or the threshold cannot be met.
+    Raises UsageError when the name stands for another key or window, or the threshold cannot be
+    met.
     """
     known = policy.signers.get(signer.name)
     if known and known.key != signer.key:
         raise UsageError(
             f'the signer "{signer.name}" has another key',
             hint="A new key is a new signer: give it a name of its own and revoke the old one.",
+        )
+    if known and _window(signer) not in {(None, None), _window(known)}:
+        raise UsageError(
+            f'the signer "{signer.name}" is there already, with another window',
+            hint=f"Change valid-from and valid-until in {TRUST_FILE}, and raise its version.",
         )
     owner = next((s.name for s in policy.signers.values() if s.key == signer.key), signer.name)
     if owner != signer.name:
@@ -83,15 +110,23 @@ def revoke_signer(policy: TrustPolicy, name: str, date: datetime, reason: str) -
 
 
 def write_policy(policy: TrustPolicy, directory: str) -> None:
-    """Write the keys of `policy`, then `trust.yaml`; the policy is read back before it counts."""
+    """Write the keys of `policy`, then `trust.yaml`; the policy is read back before it counts.
+
+    Raises UsageError, with nothing written, when a key's file is there with something else in it.
+    """
     text = format_policy(policy).encode()
-    keys = {signer.key_file: signer.key.pem() for signer in policy.signers.values()}
-    parse_trust(text, TRUST_FILE, keys.__getitem__)
-    os.makedirs(directory, exist_ok=True)
-    for name, pem in keys.items():
-        path = os.path.join(directory, name)
-        if not os.path.lexists(path):
-            write_atomic(path, pem)
+    keys = {signer.key_file: signer.key for signer in policy.signers.values()}
+    parse_trust(text, TRUST_FILE, lambda name: keys[name].pem())
+    paths = {os.path.join(directory, name): key for name, key in keys.items()}
+    missing = [path for path in paths if not os.path.lexists(path)]
+    for path in paths.keys() - missing:
+        if PublicKey.parse(read_bounded(path, MAX_KEY_FILE), path) != paths[path]:
+            raise UsageError(
+                f"{path} is there already and holds another key",
+                hint="Remove it if nobody needs it, or give the signer another name.",
+            )
+    for path in missing:
+        write_atomic(path, paths[path].pem())
     write_atomic(os.path.join(directory, TRUST_FILE), text)
 
 
@@ -143,6 +178,10 @@ def examine(directory: str, now: datetime) -> tuple[TrustPolicy, list[str], list
         and (signer.valid_until - now).days < _EXPIRY_WARNING_DAYS
     ]
     return policy, problems, warnings
+
+
+def _window(signer: Signer) -> tuple[datetime | None, datetime | None]:
+    return signer.valid_from, signer.valid_until
 
 
 def _private_keys(directory: str) -> list[str]:

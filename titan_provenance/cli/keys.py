@@ -16,6 +16,7 @@ from titan_provenance.attest.signer import (
 from titan_provenance.cli.command import command as make_command
 from titan_provenance.cli.passphrase import ask_passphrase
 from titan_provenance.document import dump_json
+from titan_provenance.errors import UsageError
 from titan_provenance.files import write_atomic
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ def generate(console: Console, out: str, kind: str, public_out: str | None) -> N
     The passphrase is asked for, or taken from TITAN_PROVENANCE_KEY_PASSPHRASE. No private key is
     written into a trust directory or a git work tree.
     """
+    path = public_out or f"{out}.pub"
+    if os.path.lexists(path) or os.path.realpath(path) == os.path.realpath(out):
+        raise UsageError(f"{path} is taken; a key is never overwritten")
     pem, public = generate_key(kind, ask_passphrase(confirm=True))
     write_private_key(out, pem)
-    path = public_out or f"{out}.pub"
-    write_atomic(path, public.pem())
+    write_atomic(path, public.pem(), replace=False)
     console.note(f"wrote {out} (private, keep it) and {path} (public, hint {public.hint})")
 
 

@@ -11,6 +11,7 @@ import click
 from titan_provenance.attest.trust import ROLES, TRUST_FILE, TrustPolicy, load_trust
 from titan_provenance.attest.trust_edit import (
     add_signer,
+    editing,
     examine,
     init_policy,
     new_signer,
@@ -55,10 +56,12 @@ _UNTIL = click.option("--valid-until", metavar="TIME", help="Until when signatur
 @_UNTIL
 def init(console: Console, name: str, public_key: str, keys: str, role: str, **window: Any) -> None:
     """Start a trust policy with the signer NAME, whose key is the file PUBLIC_KEY."""
-    if os.path.lexists(os.path.join(keys, TRUST_FILE)):
-        raise UsageError(f"{keys} has a trust policy", hint="titan-provenance trust add")
     signer = new_signer(name, public_key, *_window(window))
-    write_policy(init_policy(signer, role), keys)
+    os.makedirs(keys, exist_ok=True)
+    with editing(keys):
+        if os.path.lexists(os.path.join(keys, TRUST_FILE)):
+            raise UsageError(f"{keys} has a trust policy", hint="titan-provenance trust add")
+        write_policy(init_policy(signer, role), keys)
     console.note(f"wrote {os.path.join(keys, TRUST_FILE)}: {name} may sign for {role}")
 
 
@@ -94,7 +97,8 @@ def add(  # noqa: PLR0913, PLR0917 - one argument an option
     """Let the signer NAME, whose key is the file PUBLIC_KEY, sign for a role."""
     signer = new_signer(name, public_key, *_window(window))
     directory = _directory(keys)
-    _write(console, add_signer(load_trust(directory), signer, role, threshold), directory)
+    with editing(directory):
+        _write(console, add_signer(load_trust(directory), signer, role, threshold), directory)
 
 
 @make_command("revoke", output=False)
@@ -106,8 +110,9 @@ def revoke(console: Console, name: str, keys: str | None, reason: str, date: str
     """Let nothing by the signer NAME count any more."""
     directory = _directory(keys)
     moment = parse_instant(date) if date else datetime.now(UTC).replace(microsecond=0)
-    policy = revoke_signer(load_trust(directory), name, moment, parse_line(reason))
-    _write(console, policy, directory)
+    with editing(directory):
+        policy = revoke_signer(load_trust(directory), name, moment, parse_line(reason))
+        _write(console, policy, directory)
 
 
 @make_command("check", formats=("text", "json"))
