@@ -35,6 +35,12 @@ def test_pattern_that_matches_nothing_is_an_error(tree):
         bind_files(str(tree), ["config/*"])
 
 
+def test_bracket_in_a_name_stands_for_itself(tree):
+    (tree / "a[1].yml").write_text("a")
+    (tree / "a1.yml").write_text("b")
+    assert [path for path, _ in bind_files(str(tree), ["a[1].yml"]).digests] == ["a[1].yml"]
+
+
 def test_changed_missing_and_extra_files_are_all_named(tree):
     files = bind_files(str(tree), PATTERNS)
     (tree / "docker-compose.prod.yml").write_text("services: {evil: {}}\n")

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes.host import NOW, make_release
@@ -108,6 +108,12 @@ def test_sequence_rises_above_the_previous_release():
     other = (make_release(name="atlas"), TWO)
     with pytest.raises(UsageError, match='of "atlas", not "titan"'):
         build_release(FLEET, claims(), BoundFiles(), facts(previous=other))
+
+
+def test_expiry_after_the_last_year():
+    last = facts(created_at=datetime(9999, 12, 31, tzinfo=UTC))
+    with pytest.raises(UsageError, match="after the year 9999"):
+        build_release(FLEET, claims(), BoundFiles(), last)
 
 
 def test_version_that_cannot_be_a_tag():

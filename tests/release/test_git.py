@@ -1,3 +1,4 @@
+import os
 import subprocess
 
 import pytest
@@ -58,6 +59,26 @@ def test_no_work_tree_no_commit_no_origin(tmp_path, tree):
         read_source(str(empty), uri="x", allow_dirty=False)
 
 
+def test_tree_of_another_user(tree):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a tree away")
+    os.chown(tree, 12345, 12345)
+    os.chown(tree / ".git", 12345, 12345)
+    with pytest.raises(UsageError, match="belongs to another user"):
+        read_source(str(tree), uri=None, allow_dirty=False)
+
+
+def test_submodule_that_hides_its_changes(tree):
+    git(tree, "init", "-q", "part")
+    git(tree / "part", "commit", "-q", "--allow-empty", "-m", "a")
+    (tree / ".gitmodules").write_text('[submodule "part"]\npath = part\nurl = x\nignore = all\n')
+    git(tree, "add", "-f", ".gitmodules", "part")
+    git(tree, "commit", "-qm", "b")
+    git(tree / "part", "commit", "-q", "--allow-empty", "-m", "c")
+    with pytest.raises(UsageError, match="not committed: part"):
+        read_source(str(tree), uri=None, allow_dirty=False)
+
+
 def test_git_that_is_not_installed(tree, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CouldNotCheckError, match="git is not installed"):
@@ -78,6 +99,16 @@ def test_hooks_of_the_tree_are_not_run(tree):
         ("http://t@h/x", "http://h/x"),
         ("git@github.com:org/x.git", "git@github.com:org/x.git"),
         ("ssh://git@h/x", "ssh://git@h/x"),
+        ("ssh://git:secret@h/x", "ssh://git@h/x"),
+        ("git+ssh://git:secret@h/x", "git+ssh://git@h/x"),
+        ("user:secret@h:org/x.git", "user@h:org/x.git"),
+        ("HTTPS://x-access-token:secret@h/x", "HTTPS://h/x"),
+        ("git+https://user:secret@h/x", "git+https://h/x"),
+        ("https://h/x?private_token=secret", "https://h/x"),
+        ("https://h/x#secret", "https://h/x"),
+        ("https://us:er@secret@h/x", "https://h/x"),
+        ("https://[bad", "https://[bad"),
+        ("/srv/git/x.git", "/srv/git/x.git"),
     ],
 )
 def test_credentials_leave_the_uri(uri, clean):

@@ -63,7 +63,8 @@ def check_files(files: BoundFiles, directory: str) -> tuple[bool, str]:
 def _matches(directory: str, pattern: str) -> set[str]:
     from glob import iglob
 
-    found = iglob(pattern, root_dir=directory, recursive=True)
+    # Patterns have * and ? only: a bracket is one that stands in the name.
+    found = iglob(pattern.replace("[", "[[]"), root_dir=directory, recursive=True)
     return {
         parse_relative_path(path)
         for path in found

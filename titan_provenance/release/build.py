@@ -64,6 +64,10 @@ def build_release(
             f"no digest for {', '.join(missing)}",
             hint="Every service of the fleet file needs one: push the image, or leave a fragment.",
         )
+    try:
+        expires_at = facts.created_at + facts.lifetime
+    except OverflowError as error:
+        raise UsageError("the release would expire after the year 9999") from error
     services = [
         _service(service, claims[service.name], facts.version) for service in fleet.services
     ]
@@ -72,7 +76,7 @@ def build_release(
         version=facts.version,
         sequence=_sequence(fleet, facts),
         created_at=facts.created_at,
-        expires_at=facts.created_at + facts.lifetime,
+        expires_at=expires_at,
         services=tuple(sorted(services, key=lambda service: service.name)),
         files=files,
         previous=facts.previous[1] if facts.previous else None,
