@@ -29,8 +29,13 @@ def test_demo_makes_the_same_images_each_time(tmp_path):
     assert len(digests) == 1
 
 
-def test_demo_leaves_nothing_behind(tmp_path):
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+def test_demo_leaves_nothing_behind_and_heeds_no_environment(tmp_path):
+    environment = {
+        **os.environ,
+        "TMPDIR": str(tmp_path),
+        "SOURCE_DATE_EPOCH": "1",
+        "TITAN_PROVENANCE_TRUST_ADD_ROLE": "sbom",
+    }
     words = [sys.executable, "-m", "titan_provenance", "demo"]
     done = subprocess.run(words, env=environment, capture_output=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

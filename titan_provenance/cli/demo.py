@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import click
 
 from titan_provenance.attest.signer import PASSPHRASE_VARIABLE
+from titan_provenance.cli.command import ENVIRONMENT_PREFIX, run
 from titan_provenance.cli.command import command as make_command
-from titan_provenance.cli.command import run
 from titan_provenance.cli.demo_images import SERVICES, write_image
 from titan_provenance.cli.main import program
 from titan_provenance.cli.verify import command as verify_command
@@ -59,12 +59,16 @@ def command(console: Console, out: str | None) -> None:
 
 @contextlib.contextmanager
 def _environment(private: str) -> Iterator[None]:
-    """Give the commands a passphrase and the variable that their lines are printed with."""
+    """Give the commands a passphrase and the variable that their lines are printed with.
+
+    What the user's environment sets for real releases is taken away: options, the time, GitHub.
+    """
     before = dict(os.environ)
+    for name in before:
+        if name.startswith(("GITHUB_", f"{ENVIRONMENT_PREFIX}_")) or name == "SOURCE_DATE_EPOCH":
+            del os.environ[name]
     os.environ[PASSPHRASE_VARIABLE] = "only for this demo"
     os.environ["PRIVATE"] = private
-    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
-        del os.environ[name]
     try:
         yield
     finally:
