@@ -74,7 +74,7 @@ def floor_layer(path: Path, diff_id: str) -> int:
 
 def walk(directories: list[str]) -> int:
     """Read the layers with the toolkit, wanting nothing; return the number of entries."""
-    from titan_provenance.image.layer import read_layer
+    from titan_provenance.image.layer import PlainLayer
     from titan_provenance.image.layout import DirectoryFiles, LayoutSource
     from titan_provenance.image.source import Descriptor, stream_verified
     from titan_provenance.image.tar import TarReader
@@ -86,7 +86,8 @@ def walk(directories: list[str]) -> int:
         source = LayoutSource(DirectoryFiles(str(root)), str(root))
         descriptor = Descriptor("", Digest(path.name), path.stat().st_size)
         chunks = stream_verified(source, descriptor)
-        reader = TarReader(read_layer(chunks, Digest.parse(diff_id), path.name), path.name)
+        layer = PlainLayer(chunks, path.name, expected=Digest.parse(diff_id))
+        reader = TarReader(layer, path.name)
         while reader.next():
             entries += 1
     return entries

@@ -4,11 +4,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 import pytest
-from fakes.images import build_image
+from fakes.images import build_image, tar_of
 from fakes.registry import FakeRegistry
 
-from titan_provenance.errors import EngineError, RegistryError
+from titan_provenance.errors import CouldNotCheckError, EngineError, RegistryError
 from titan_provenance.image import Sources, identify, identify_all
+from titan_provenance.image.layered import read_image
 from titan_provenance.model.digest import Digest
 
 IMAGE = build_image()
@@ -21,6 +22,8 @@ class FakeEngine:
 
     def __init__(self):
         self.images = {}
+        self.history = []
+        self.export = b""
         self.status = 200
         self.paths = []
         engine = self
@@ -29,7 +32,7 @@ class FakeEngine:
             def do_GET(self):
                 engine.paths.append(self.path)
                 status, body = engine.answer(self.path)
-                data = json.dumps(body).encode()
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
@@ -48,10 +51,11 @@ class FakeEngine:
             return 200, {"ApiVersion": "1.47", "MinAPIVersion": "1.24"}
         if self.status != 200:
             return self.status, {"message": "the engine is unwell"}
-        name = unquote(path.partition("/images/")[2].removesuffix("/json"))
+        name, _, question = unquote(path.partition("/images/")[2]).rpartition("/")
         if name not in self.images:
             return 404, {"message": f"No such image: {name}"}
-        return 200, self.images[name]
+        answers = {"json": self.images[name], "history": self.history, "get": self.export}
+        return 200, answers[question]
 
     def __enter__(self):
         self._thread.start()
@@ -251,3 +255,37 @@ def test_a_plain_reference_that_nobody_knows_says_so_for_both():
     with FakeRegistry() as registry, pytest.raises(RegistryError, match="404") as caught:
         identity_of(f"{registry.host}/titan/brain:9")
     assert "the Docker engine cannot be reached" in caught.value.hint
+
+
+def test_layers_come_from_one_export(engine):
+    layer = tar_of({"srv/brain": b"linux/amd64"})
+    engine.images["docker.io/x/brain:1"] = inspected(RootFS={"Layers": [str(Digest.of(layer))]})
+    engine.history = [{"CreatedBy": "FROM", "Size": 1}]
+    engine.export = tar_of({"a/layer.tar": layer})
+    with Sources() as sources:
+        image = read_image(sources.open("docker:x/brain:1"))
+        assert not any(path.endswith("/get") for path in engine.paths)
+        assert [b"".join(chunks) for _, chunks in image.source.export_layers()] == [layer]
+    assert image.layers[0].created_by == "FROM"
+
+
+def test_an_engine_that_breaks_off_its_export(engine):
+    engine.images["docker.io/x/brain:1"] = inspected(RootFS={"Layers": []})
+    with Sources() as sources:
+        image = read_image(sources.open("x/brain:1"))
+        engine.images.clear()
+        with pytest.raises(EngineError, match="answered 404"):
+            list(image.source.export_layers())
+
+
+def test_layers_without_an_engine(no_engine):
+    del no_engine
+    with Sources() as sources, pytest.raises(EngineError, match="cannot be reached"):
+        read_image(sources.open("docker:x/brain:1"))
+
+
+def test_a_plain_reference_has_its_layers_in_the_registry_where_the_engine_has_none(no_engine):
+    del no_engine
+    with Sources() as sources, pytest.raises(CouldNotCheckError) as raised:
+        read_image(sources.open("localhost:1/x/brain:1"))
+    assert "Not in the engine either" in raised.value.hint

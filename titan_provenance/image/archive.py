@@ -20,6 +20,7 @@ from titan_provenance.errors import (
     UnreadableError,
     VerificationError,
 )
+from titan_provenance.image.config import parse_config
 from titan_provenance.image.identity import ImageIdentity
 from titan_provenance.image.layout import CHUNK, read_file
 from titan_provenance.image.manifest import parse_config_platform
@@ -30,6 +31,9 @@ from titan_provenance.model.release import PlatformImage
 if TYPE_CHECKING:
     import tarfile
     from collections.abc import Generator
+
+    from titan_provenance.image.layer import Layer
+    from titan_provenance.image.layered import LayeredImage
 
 MAX_MEMBERS = 65_536
 _HEADER_LIMIT = 1 << 20
@@ -92,7 +96,32 @@ class DockerArchiveSource:
         Raises VerificationError when the config does not hash to the digest that names it,
         CouldNotCheckError when this is no docker-archive or holds several images.
         """
-        name = self._config_name()
+        data, digest = self._config(self._image())
+        platform = parse_config_platform(data, f"{self.name}: {digest}")
+        return ImageIdentity(None, (PlatformImage(platform, None, digest),), self.name)
+
+    def layered(self, platform: str = "") -> LayeredImage:
+        """Return the image with its layers, which are read by name from the archive.
+
+        Raises as `identity` does, and UsageError when it is for another platform.
+        """
+        from titan_provenance.image.layered import LayeredImage, check_platform, number_layers
+
+        image = self._image()
+        data, digest = self._config(image)
+        config = parse_config(data, f"{self.name}: {digest}")
+        check_platform(self.name, config, platform)
+        names = image.get("Layers")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise CouldNotCheckError(f"{self.name}: manifest.json: names no layers")
+        layers = number_layers(self.name, config, (None,) * len(names))
+        members = _LayerMembers(self._files, tuple(names))
+        return LayeredImage(self.name, None, digest, config, layers, members)
+
+    def _config(self, image: dict[str, Any]) -> tuple[bytes, Digest]:
+        name = image.get("Config")
+        if not isinstance(name, str):
+            raise CouldNotCheckError(f"{self.name}: manifest.json: names no config")
         data = self._read(name, CONFIG_LIMIT)
         digest = Digest.of(data)
         if (match := _CONFIG_NAME.fullmatch(name)) and match[1] != digest.hex:
@@ -100,10 +129,9 @@ class DockerArchiveSource:
                 f"{self.name}: the config {name} hashes to {digest}",
                 hint="The archive was changed or damaged: do not use it.",
             )
-        platform = parse_config_platform(data, f"{self.name}: {digest}")
-        return ImageIdentity(None, (PlatformImage(platform, None, digest),), self.name)
+        return data, digest
 
-    def _config_name(self) -> str:
+    def _image(self) -> dict[str, Any]:
         where = f"{self.name}: manifest.json"
         try:
             images = load_json(self._read("manifest.json", MANIFEST_LIMIT), where)
@@ -117,13 +145,22 @@ class DockerArchiveSource:
                 f"{self.name}: holds {len(images)} images, not one: {listed}",
                 hint="Save each image into its own archive.",
             )
-        config = images[0].get("Config")
-        if not isinstance(config, str):
-            raise CouldNotCheckError(f"{where}: names no config")
-        return config
+        image: dict[str, Any] = images[0]
+        return image
 
     def _read(self, name: str, limit: int) -> bytes:
         return read_file(self._files, name, limit)
+
+
+class _LayerMembers:
+    """The layers of a docker-archive; their diffIDs are all there is to hold them to."""
+
+    def __init__(self, files: TarFiles, names: tuple[str, ...]) -> None:
+        self._files = files
+        self._names = names
+
+    def open_layer(self, layer: Layer) -> Generator[bytes]:
+        return self._files.stream(self._names[layer.index])
 
 
 def _repository_tags(images: list[dict[str, Any]]) -> list[str]:

@@ -18,7 +18,14 @@ from titan_provenance.model.reference import DigestReference, TagReference
 from titan_provenance.model.release import PlatformImage
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import docker
+
+    from titan_provenance.image.layered import LayeredImage
+
+_EXPORT_TIMEOUT = 900
+_EXPORT_CHUNK = 1 << 20
 
 
 class Engine:
@@ -74,6 +81,40 @@ class Engine:
             raise EngineError(f"the engine's answer for {reference} is no object")
         return found
 
+    def history(self, reference: TagReference | DigestReference) -> list[Any]:
+        """Return the history of an image, newest first; raises EngineError."""
+        import docker.errors
+        import requests
+
+        try:
+            found = self._connected().api.history(str(reference))  # type: ignore[no-untyped-call]
+        except docker.errors.APIError as error:
+            raise EngineError(f"the engine answered {error.status_code} for {reference}") from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise _unreachable() from error
+        return found if isinstance(found, list) else []
+
+    def export(self, reference: TagReference | DigestReference) -> Generator[bytes]:
+        """Yield the tar that `docker save` writes of an image; raises EngineError."""
+        import docker.errors
+        import requests
+        import urllib3.exceptions
+
+        client = None
+        try:
+            # The engine gathers everything before it sends the first byte: that may take minutes.
+            client = docker.from_env(timeout=_EXPORT_TIMEOUT)
+            yield from client.api.get_image(str(reference), chunk_size=_EXPORT_CHUNK)
+        except docker.errors.APIError as error:
+            raise EngineError(f"the engine answered {error.status_code} for {reference}") from error
+        except docker.errors.DockerException as error:
+            raise _unreachable() from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise EngineError(f"the export of {reference} broke off") from error
+        finally:
+            if client is not None:
+                client.close()
+
     def _connected(self) -> docker.DockerClient:
         import docker.errors
         import requests
@@ -92,7 +133,7 @@ class Engine:
 
 
 class EngineSource:
-    """One image in the engine; it answers an identity, since it keeps no manifests."""
+    """One image in the engine; it answers what it is and has, since it keeps no manifests."""
 
     def __init__(self, engine: Engine, reference: TagReference | DigestReference) -> None:
         self._engine = engine
@@ -119,6 +160,33 @@ class EngineSource:
         config = None if image_id in {item.digest for item in known} else image_id
         return ImageIdentity(
             self._digest(known), (PlatformImage(platform, None, config),), self.name
+        )
+
+    def layered(self, platform: str = "") -> LayeredImage:
+        """Return the image with its layers; nothing is exported before they are asked for.
+
+        Raises EngineError when the engine does not answer or has no such image, UsageError when it
+        has it for another platform.
+        """
+        from titan_provenance.image.engine_layers import EngineLayers, config_of
+        from titan_provenance.image.layered import LayeredImage, check_platform, number_layers
+
+        found = self._engine.inspect(self._reference)
+        try:
+            image_id = Digest.parse(str(found.get("Id")))
+            config = config_of(found, self._engine.history(self._reference), _platform(found))
+        except DocumentError as error:
+            raise EngineError(f"{self.name}: {error.message}", hint=error.hint) from error
+        check_platform(self.name, config, platform)
+        known = _repository_digests(found)
+        here = {item.digest for item in known if item.repository == self._reference.repository}
+        return LayeredImage(
+            name=self.name,
+            manifest=here.pop() if len(here) == 1 else None,
+            config_digest=None if image_id in {item.digest for item in known} else image_id,
+            config=config,
+            layers=number_layers(self.name, config, (None,) * len(config.diff_ids)),
+            source=EngineLayers(self._engine, self._reference),
         )
 
     def _digest(self, known: list[DigestReference]) -> Digest:

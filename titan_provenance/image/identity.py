@@ -30,6 +30,7 @@ from titan_provenance.model.release import PlatformImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from titan_provenance.image.layered import LayeredImage
     from titan_provenance.model.digest import Digest
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class ImageIdentity:
 
 @runtime_checkable
 class IdentifiedSource(Protocol):
-    """A source that knows the identity without manifests to read: the engine, a docker-archive."""
+    """A source that knows an image without manifests to read: the engine, a docker-archive."""
 
     @property
     def name(self) -> str:
@@ -64,6 +65,9 @@ class IdentifiedSource(Protocol):
 
     def identity(self) -> ImageIdentity:
         """Return the identity that this source answers."""
+
+    def layered(self, platform: str = "") -> LayeredImage:
+        """Return the image with its layers, which has to be for `platform` if that is named."""
 
 
 AnySource = ImageSource | IdentifiedSource
@@ -115,7 +119,7 @@ def select_platform(index: Index, platform: str) -> Descriptor:
     Raises UsageError, naming those there are, when none or more than one fits.
     """
     wanted = _canonical(parse_platform(platform))
-    images = _images(index)
+    images = images_of(index)
     fitting = [item for item in images if item.platform and _canonical(item.platform) == wanted]
     if len(fitting) == 1:
         return fitting[0]
@@ -131,13 +135,13 @@ def _index_platforms(source: ImageSource, index: Index) -> list[PlatformImage]:
             return _platform_image(source, child, manifest)
         return None
 
-    found = [item for item in _each(read, _images(index)) if item]
+    found = [item for item in _each(read, images_of(index)) if item]
     if not found:
         raise CouldNotCheckError(f"{source.name}: the index names no container image")
     return found
 
 
-def _images(index: Index) -> list[Descriptor]:
+def images_of(index: Index) -> list[Descriptor]:
     """Return the children that an engine may choose: it goes by the platform, not by annotations.
 
     BuildKit gives its attestations the platform unknown/unknown. An annotation alone would let a
@@ -163,6 +167,11 @@ def _platform_image(
         data = read_verified(source, config, CONFIG_LIMIT)
         platform = parse_config_platform(data, f"{source.name}: {config.digest}")
     return PlatformImage(platform, descriptor.digest, config.digest)
+
+
+def is_same_platform(one: str, other: str) -> bool:
+    """Say whether two platforms are one, the variant that goes without saying left out or not."""
+    return _canonical(parse_platform(one)) == _canonical(parse_platform(other))
 
 
 def _canonical(platform: str) -> tuple[str, ...]:

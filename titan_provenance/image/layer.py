@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from titan_provenance.errors import VerificationError
 from titan_provenance.image.inflate import Limits, inflate
+from titan_provenance.model.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from titan_provenance.image.source import Descriptor
-    from titan_provenance.model.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +35,41 @@ class Layer:
     created_by: str = ""
 
 
-def read_layer(
-    chunks: Iterable[bytes], diff_id: Digest, where: str, limits: Limits | None = None
-) -> Generator[bytes]:
-    """Yield the plain tar of a layer from its bytes as they are stored, compressed or not.
+class PlainLayer:
+    """The plain tar of a layer from its bytes as they are stored, compressed or not.
 
-    Raises CouldNotCheckError as `inflate` does, and VerificationError at the end when the tar does
-    not hash to `diff_id`.
+    Iterating it raises CouldNotCheckError as `inflate` does, and at the end VerificationError when
+    the tar does not hash to `expected`, where that is given. `size` counts the bytes so far.
     """
-    hasher = hashlib.sha256()
-    for piece in inflate(chunks, where, limits or Limits()):
-        hasher.update(piece)
-        yield piece
-    if hasher.hexdigest() != diff_id.hex:
-        raise VerificationError(
-            f"{where}: unpacks to sha256:{hasher.hexdigest()}, the image's config says {diff_id}",
-            hint="The layer was changed or damaged: do not use it.",
-        )
+
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        where: str,
+        *,
+        expected: Digest | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self._where = where
+        self._expected = expected
+        self._limits = limits or Limits()
+        self._hasher = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Generator[bytes]:
+        for piece in inflate(self._chunks, self._where, self._limits):
+            self._hasher.update(piece)
+            self.size += len(piece)
+            yield piece
+        if self._expected and self.diff_id != self._expected:
+            raise VerificationError(
+                f"{self._where}: unpacks to {self.diff_id}, the image's config says "
+                f"{self._expected}",
+                hint="The layer was changed or damaged: do not use it.",
+            )
+
+    @property
+    def diff_id(self) -> Digest:
+        """The digest of what was read so far: the layer's diffID once all of it was."""
+        return Digest(self._hasher.hexdigest())

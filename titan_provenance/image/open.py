@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from titan_provenance.image.engine import Engine
     from titan_provenance.image.identity import AnySource
+    from titan_provenance.image.layered import LayeredImage
     from titan_provenance.image.registry import RegistryClient
 
 NamedTransport = Literal["docker", "registry", ""]
@@ -159,6 +160,20 @@ class FirstAnswerSource:
             unanswered = error
         try:
             return identify(self._registry)
+        except CouldNotCheckError as error:
+            error.hint = f"{error.hint} (Not in the engine either: {unanswered.message}.)".lstrip()
+            raise
+
+    def layered(self, platform: str = "") -> LayeredImage:
+        """Return the image with its layers, of the engine or of the registry, as `identity`."""
+        from titan_provenance.image.layered import read_image
+
+        try:
+            return read_image(self._engine, platform)
+        except EngineError as error:
+            unanswered = error
+        try:
+            return read_image(self._registry, platform)
         except CouldNotCheckError as error:
             error.hint = f"{error.hint} (Not in the engine either: {unanswered.message}.)".lstrip()
             raise

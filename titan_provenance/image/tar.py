@@ -33,6 +33,8 @@ BLOCK = 512
 # Go's archive/tar holds extended headers to the same size.
 EXTENSION_LIMIT = 1 << 20
 MAX_SPARSE_PIECES = 1 << 16
+# All holes that are asked for in one archive; a few bytes can claim any number of zeros.
+MAX_HOLES = 1 << 30
 
 REGULAR, HARD_LINK, SYMLINK, DIRECTORY, OTHER = range(5)
 _KINDS = {0: REGULAR, **dict(zip(b"0712S5", (0, 0, 1, 2, 0, 3), strict=True))}
@@ -60,6 +62,7 @@ class TarReader:
         "_chunk",
         "_chunks",
         "_header",
+        "_holes",
         "_left",
         "_link",
         "_position",
@@ -76,6 +79,7 @@ class TarReader:
         self._chunk = b""
         self._position = 0
         self._left = 0
+        self._holes = 0
         self._header = b""
         self._link: bytes | None = None
         self._stored = 0
@@ -124,10 +128,10 @@ class TarReader:
             return
         done = 0
         for offset, length in self._sparse:
-            yield from _hole(offset - done)
+            yield from self._hole(offset - done)
             yield from self._take(length)
             done = offset + length
-        yield from _hole(self.size - done)
+        yield from self._hole(self.size - done)
 
     def read(self) -> bytes:
         """Return the content of a regular file; the caller has looked at its size."""
@@ -139,6 +143,19 @@ class TarReader:
             self._stored = 0
             return data
         return b"".join(self.body())
+
+    def head(self, size: int) -> bytes:
+        """Return the first `size` bytes of a file not read yet, fewer where a hole comes first."""
+        if self._sparse is not None:
+            offset, length = self._sparse[0] if self._sparse else (0, 0)
+            size = 0 if offset else min(size, length)
+        size = min(size, self.size)
+        while self._position + size > len(self._chunk):
+            self._chunk = self._chunk[self._position :] + (
+                next(self._chunks, None) or self._truncated()
+            )
+            self._position = 0
+        return self._chunk[self._position : self._position + size]
 
     def _block(self) -> bytes:
         """Skip what is left of the entry and return the next block; empty at the stream's end."""
@@ -184,6 +201,14 @@ class TarReader:
             else:
                 self._chunk = next(self._chunks, None) or self._truncated()
                 self._position = 0
+
+    def _hole(self, size: int) -> Generator[bytes]:
+        self._holes += size
+        if self._holes > MAX_HOLES:
+            self._fail(f"sparse files have holes of more than {MAX_HOLES} bytes")
+        while size > 0:
+            yield _ZEROS[:size]
+            size -= len(_ZEROS)
 
     def _checked_size(self, header: bytes) -> int:
         """Return the size that a header states, its checksum verified."""
@@ -349,9 +374,3 @@ def _prefix(header: bytes) -> bytes:
     """Return the directory of a long ustar name; star keeps it shorter, with times behind it."""
     field = header[_STAR_PREFIX] if header[508:] == b"tar\0" else header[_PREFIX]
     return field.partition(b"\0")[0]
-
-
-def _hole(size: int) -> Generator[bytes]:
-    while size > 0:
-        yield _ZEROS[:size]
-        size -= len(_ZEROS)
