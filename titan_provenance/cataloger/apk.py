@@ -10,7 +10,15 @@ from __future__ import annotations
 import re
 
 from titan_provenance.cataloger.interface import Cataloger, Found, ParseError
-from titan_provenance.cataloger.text import decode, is_name, limited, line, unique
+from titan_provenance.cataloger.text import (
+    MAX_PACKAGES,
+    decode,
+    is_name,
+    limited,
+    line,
+    paragraphs,
+    unique,
+)
 from titan_provenance.model.package import Package
 
 _NAME = "apk"
@@ -23,10 +31,12 @@ def parse(path: str, data: bytes) -> Found:
 
     Raises ParseError where there are paragraphs but no package at all.
     """
-    packages, problems = [], []
-    for paragraph in decode(data).split("\n\n"):
-        if not paragraph.strip():
-            continue
+    packages: list[Package] = []
+    problems: list[str] = []
+    for paragraph in paragraphs(decode(data)):
+        if len(packages) == MAX_PACKAGES:
+            problems.append(f"{path}: more than {MAX_PACKAGES} packages")
+            break
         package = _package(path, paragraph)
         if package:
             packages.append(package)

@@ -15,6 +15,7 @@ from titan_provenance.model.package import Package
 NAME = "classifier"
 _BEFORE, _AFTER = 128, 128
 _CONFIDENCE = 0.9
+_MAX_TRIES = 10_000
 
 
 class _Classifier(NamedTuple):
@@ -27,24 +28,24 @@ class _Classifier(NamedTuple):
 
 _NUMBER = rb"(\d+\.\d+\.\d+)"
 
+# Version, host name of the build (of a container, twelve digits), its time in nanoseconds.
+_REDIS = (
+    (b"buildkitsandbox-", _NUMBER + rb"buildkitsandbox-\d"),
+    (b"000000000\0", _NUMBER + rb"[0-9a-f]{12}-\d{10}0{9}\0"),
+    (b"000000000\0", _NUMBER + rb"[a-z][\w.-]*-\d{10}0{9}\0"),
+)
+
 _CLASSIFIERS = (
     _Classifier("node", "node|nodejs", ((b"node.js/v", rb"node\.js/v" + _NUMBER),)),
     _Classifier(
         "redis",
         "redis-server",
-        (
-            (b"buildkitsandbox-", _NUMBER + rb"buildkitsandbox-\d"),
-            # Version, host name of the build, time of the build in nanoseconds.
-            (b"000000000\0", _NUMBER + rb"(?:[0-9a-f]{12}|[a-z][\w.-]*)-\d{10}0{9}\0"),
-        ),
+        _REDIS,
     ),
     _Classifier(
         "valkey",
         "valkey-server",
-        (
-            (b"buildkitsandbox-", _NUMBER + rb"buildkitsandbox-\d"),
-            (b"000000000\0", _NUMBER + rb"(?:[0-9a-f]{12}|[a-z][\w.-]*)-\d{10}0{9}\0"),
-        ),
+        _REDIS,
     ),
     _Classifier(
         "postgresql",
@@ -73,7 +74,9 @@ _CLASSIFIERS = (
         "php", r"php[\d.]*|php-fpm[\d.]*|php-cgi|libphp\.so", ((b"PHP/", rb"PHP/" + _NUMBER),)
     ),
     _Classifier("perl", r"perl[\d.]*", ((b"/perl5/5.", rb"/perl5/(5\.\d+\.\d+)"),)),
-    _Classifier("haproxy", "haproxy", ((b", released 20", rb"version (\d+\.\d+[.-]\w+)"),)),
+    _Classifier(
+        "haproxy", "haproxy", ((b", released 20", rb"version (\d+\.\d+(?:\.|-dev|-rc)\d+)"),)
+    ),
     _Classifier("envoy", "envoy", ((b"/Clean/RELEASE", _NUMBER + rb"(?:-\w+)?/Clean/RELEASE"),)),
     _Classifier("memcached", "memcached", ((b"memcached ", rb"memcached " + _NUMBER),)),
     _Classifier("httpd", "httpd|apache2", ((b"Apache/", rb"Apache/" + _NUMBER),)),
@@ -116,14 +119,15 @@ class ClassifierScanner:
             for literal, pattern in each.evidence
         ]
         self._version: tuple[str, str] | None = None
+        self._tries = 0
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece of the constants."""
-        if self._version:
+        if self._version or self._tries > _MAX_TRIES:
             return
         data = self._tail + chunk
         for package, literal, pattern in self._waiting:
-            version = _search(data, literal, pattern)
+            version = self._search(data, literal, pattern)
             if version:
                 self._version = (package, version)
                 return
@@ -145,12 +149,12 @@ class ClassifierScanner:
         )
         return Found(packages=(package,))
 
-
-def _search(data: bytes, literal: bytes, pattern: re.Pattern[bytes]) -> str:
-    place = data.find(literal)
-    while place >= 0:
-        match = pattern.search(data, max(0, place - _BEFORE), place + len(literal) + _AFTER)
-        if match:
-            return match[1].decode("ascii", "replace")
-        place = data.find(literal, place + 1)
-    return ""
+    def _search(self, data: bytes, literal: bytes, pattern: re.Pattern[bytes]) -> str:
+        place = data.find(literal)
+        while place >= 0 and self._tries <= _MAX_TRIES:
+            self._tries += 1
+            match = pattern.search(data, max(0, place - _BEFORE), place + len(literal) + _AFTER)
+            if match:
+                return match[1].decode("ascii", "replace")
+            place = data.find(literal, place + 1)
+        return ""

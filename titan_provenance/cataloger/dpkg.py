@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 
 from titan_provenance.cataloger.interface import Addition, Cataloger, Found, ParseError
-from titan_provenance.cataloger.text import decode, is_name, limited, line, unique
+from titan_provenance.cataloger.text import (
+    MAX_PACKAGES,
+    decode,
+    is_name,
+    limited,
+    line,
+    paragraphs,
+    unique,
+)
 from titan_provenance.model.package import Package
 
 _NAME = "dpkg"
@@ -38,9 +46,10 @@ def parse_status(path: str, data: bytes) -> Found:
     packages: list[Package] = []
     problems: list[str] = []
     absent = False
-    for paragraph in decode(data).replace("\r\n", "\n").split("\n\n"):
-        if not paragraph.strip():
-            continue
+    for paragraph in paragraphs(decode(data).replace("\r\n", "\n")):
+        if len(packages) == MAX_PACKAGES:
+            problems.append(f"{path}: more than {MAX_PACKAGES} packages")
+            break
         fields = {name.lower(): value for name, value in _FIELD.findall(paragraph)}
         state = fields.get("status", "installed").split()
         if is_name(fields.get("package")) and state and state[-1] not in _PRESENT:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     Edges = Iterator[tuple[int, int]]
 
 
+# So many may satisfy one dependency. Hostile databases let everyone provide what everyone needs.
+_MAX_TARGETS = 8
+
+
 class _Numbered(NamedTuple):
     """The packages of one type with their numbers in the whole list."""
 
@@ -60,7 +64,7 @@ def _of_system(numbered: _Numbered) -> Edges:
             for name in dependency.split("|"):
                 targets = names.get(name) or providers.get(name)
                 if targets:
-                    yield from ((index, target) for target in targets)
+                    yield from ((index, target) for target in targets[:_MAX_TARGETS])
                     break
 
 
@@ -126,7 +130,7 @@ def _by_name(numbered: _Numbered, name_of: Callable[[Package], str]) -> Edges:
             near = [target for place, target in candidates if place == environment]
             # Nearer to the root is what all environments see, vendored copies lie deeper.
             far = [target for _, target in sorted(candidates, key=_depth)[:1]]
-            yield from ((index, target) for target in near or far)
+            yield from ((index, target) for target in near[:_MAX_TARGETS] or far)
 
 
 def _depth(candidate: tuple[str, int]) -> tuple[int, str, int]:

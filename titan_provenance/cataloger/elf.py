@@ -47,7 +47,7 @@ def read_layout(head: bytes) -> Layout | None:
         return None
     try:
         segments = _segments(head, order)
-    except struct.error:
+    except (struct.error, OverflowError):
         segments = []
     if not segments:
         return Layout()

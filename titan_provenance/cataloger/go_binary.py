@@ -24,6 +24,7 @@ _INLINE = 2
 _MARKER = 16
 _MAX_INFO = 4 * 1024 * 1024
 _MAX_VARINT = 5
+_GOES_ON = 0x80
 
 _RELEASE = re.compile(r"go(\d[\w.]*)")
 _PSEUDO = re.compile(r"v\d+\.\d+\.\d+-(?:.*\.)?\d{14}-[0-9a-f]{12}")
@@ -42,69 +43,78 @@ class GoScanner:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._tail = b""
-        self._header: bytearray | None = None
+        self._data = b""
         self._found: Found | None = None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece of the data."""
         if self._found:
             return
-        if self._header is None:
-            data = self._tail + chunk
-            place = data.find(_MAGIC)
-            if place < 0:
-                self._tail = data[1 - len(_MAGIC) :]
+        data = self._data + chunk
+        place = data.find(_MAGIC)
+        while place >= 0:
+            try:
+                self._found = _read(self._path, data, place)
+            except _MoreError:
+                self._data = data[place:]
                 return
-            self._header, chunk = bytearray(), data[place:]
-        self._header += chunk
-        self._read(self._header)
+            if self._found:
+                self._data = b""
+                return
+            place = data.find(_MAGIC, place + 1)
+        self._data = data[1 - len(_MAGIC) :]
 
     def finish(self) -> Found:
         """Return the main module, its dependencies and `stdlib`; nothing if it is no Go program."""
-        if self._found is None and self._header is not None:
+        if self._found is None and self._data.startswith(_MAGIC):
             return Found(problems=(f"{self._path}: its Go build information is cut off",))
         return self._found or Found()
 
-    def _read(self, data: bytearray) -> None:
-        """Read the information once it is there whole; go on looking if it is none."""
-        if len(data) < _HEADER:
-            return
-        if not data[_FLAGS] & _INLINE:
-            problem = f"{self._path}: built with Go before 1.18, whose modules are not read"
-            self._found = Found(problems=(problem,))
-            return
-        release, place, missing = _text(data, _HEADER)
-        modules, _, missing_too = _text(data, place) if release is not None else (None, 0, missing)
-        if missing or missing_too:
-            return
-        if release is None or modules is None:
-            # The bytes of the magic alone, as debuggers and scanners have them.
-            self._header, self._tail = None, b""
-            self.feed(bytes(data[len(_MAGIC) :]))
-            return
-        self._found = read_build_info(self._path, release, modules)
+
+class _MoreError(Exception):
+    """The build information goes on behind the bytes that are there."""
 
 
-def _text(data: bytearray, place: int) -> tuple[bytes | None, int, bool]:
-    """Return the text at `place`, the place behind it, and whether more bytes are needed.
+def _read(path: str, data: bytes, place: int) -> Found | None:
+    """Return what the information at `place` says; None for the magic alone, as debuggers have it.
 
-    None instead of a text when there is none, or one longer than 4 MiB.
+    Raises _MoreError while it is not there whole.
     """
-    size = shift = 0
-    for index in range(place, place + _MAX_VARINT):
-        if index >= len(data):
-            return None, 0, True
-        size |= (data[index] & 0x7F) << shift
-        shift += 7
-        if data[index] < 0x80:  # noqa: PLR2004  (the last byte of a varint)
+    if len(data) < place + _HEADER:
+        raise _MoreError
+    if not data[place + _FLAGS] & _INLINE:
+        # Two pointers of a known size follow, to texts elsewhere.
+        known = data[place + _FLAGS - 1] in {4, 8} and data[place + _FLAGS] in {0, 1}
+        problem = f"{path}: built with Go before 1.18, whose modules are not read"
+        return Found(problems=(problem,)) if known else None
+    release, place = _text(data, place + _HEADER, MAX_NAME)
+    if release is None or not release.startswith((b"go", b"devel")):
+        return None
+    modules, _ = _text(data, place, _MAX_INFO)
+    if modules is None:
+        return Found(problems=(f"{path}: its list of Go modules is too large",))
+    return read_build_info(path, release, modules)
+
+
+def _text(data: bytes, place: int, longest: int) -> tuple[bytes | None, int]:
+    """Return the text at `place` after its length, and the place behind it; None if too long.
+
+    Raises _MoreError when the text is not there whole.
+    """
+    size = 0
+    for index in range(_MAX_VARINT):
+        if place >= len(data):
+            raise _MoreError
+        byte = data[place]
+        size |= (byte & 0x7F) << (7 * index)
+        place += 1
+        if byte < _GOES_ON:
             break
-    end = index + 1 + size
-    if size > _MAX_INFO:
-        return None, 0, False
-    if end > len(data):
-        return None, 0, True
-    return bytes(data[index + 1 : end]), end, False
+    if size > longest:
+        return None, place
+    if place + size > len(data):
+        raise _MoreError
+    return data[place : place + size], place + size
 
 
 class _Module(NamedTuple):

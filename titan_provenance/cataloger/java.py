@@ -15,12 +15,20 @@ import zlib
 from typing import NamedTuple
 
 from titan_provenance.cataloger.interface import Cataloger, Found, ParseError
-from titan_provenance.cataloger.text import decode, is_name, limited, line, unique
+from titan_provenance.cataloger.text import (
+    MAX_NAME,
+    MAX_PATH,
+    decode,
+    is_name,
+    limited,
+    line,
+    unique,
+)
 from titan_provenance.model.package import Package
 
 _NAME = "java"
-_ARCHIVE = r"[^/]+\.(?:jar|war|ear|par|sar|nar|kar|jpi|hpi)"
-_NESTED = re.compile(rf"(?:[^/]+/)*{_ARCHIVE}", re.IGNORECASE)
+_ENDINGS = (".jar", ".war", ".ear", ".par", ".sar", ".nar", ".kar", ".jpi", ".hpi")
+_POM_NAME = "/pom.properties"
 _POM = re.compile(r"(?:.*/)?META-INF/maven/[^/]+/[^/]+/pom\.properties")
 _MANIFEST = "META-INF/MANIFEST.MF"
 _PROPERTY = re.compile(r"^[ \t]*(groupId|artifactId|version)[ \t]*[=:][ \t]*(\S+)", re.MULTILINE)
@@ -76,17 +84,21 @@ class _Reader:
         except _ZIP_ERRORS as error:
             raise ParseError(f"{name}: no zip file: {line(str(error))}") from error
         with archive:
-            entries = {entry.filename: entry for entry in archive.infolist()}
+            entries = {
+                entry.filename: entry
+                for entry in archive.infolist()
+                if len(entry.filename) <= MAX_PATH
+            }
             manifest = _headers(self._text(archive, entries.get(_MANIFEST), name))
             artifacts = [
                 _artifact(self._text(archive, entry, name))
                 for place, entry in entries.items()
-                if _POM.fullmatch(place)
+                if place.endswith(_POM_NAME) and _POM.fullmatch(place)
             ]
             if manifest or any(place.endswith(".class") for place in entries):
                 self._add(name, data, manifest, [each for each in artifacts if each])
             for place, entry in entries.items():
-                if _NESTED.fullmatch(place):
+                if place.lower().endswith(_ENDINGS):
                     self._nested(archive, entry, f"{name}!{place}", depth)
 
     def _nested(
@@ -130,7 +142,7 @@ class _Reader:
         self, name: str, data: bytes, manifest: dict[str, str], artifacts: list[_Artifact]
     ) -> None:
         """Add the archive itself, then what is shaded into it."""
-        stem = re.split(r"[/!]", name)[-1].rpartition(".")[0]
+        stem = re.split(r"[/!]", name)[-1].rpartition(".")[0][-MAX_NAME:]
         guessed = _guess(stem, manifest)
         own = [
             each
@@ -218,8 +230,8 @@ def _licenses(manifest: dict[str, str]) -> tuple[str, ...]:
 CATALOGER = Cataloger(
     name=_NAME,
     version=1,
-    pattern=rf"(?:[^/]+/)*{_ARCHIVE}",
-    endings=(".jar", ".war", ".ear", ".par", ".sar", ".nar", ".kar", ".jpi", ".hpi"),
+    pattern=r"(?:[^/]+/)*[^/]+\.(?:jar|war|ear|par|sar|nar|kar|jpi|hpi)",
+    endings=_ENDINGS,
     max_size=_MAX_ARCHIVE,
     parse=parse,
 )

@@ -12,7 +12,7 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from titan_provenance.cataloger.interface import Addition, Cataloger, Found
-from titan_provenance.cataloger.text import is_name, load_mapping, mapping
+from titan_provenance.cataloger.text import MAX_PATH, is_name, load_mapping, mapping
 
 if TYPE_CHECKING:
     from titan_provenance.model.package import Pairs
@@ -46,6 +46,8 @@ def _flatten(tree: dict[str, Any]) -> dict[str, Any]:
         for name, entry in level.items():
             place = f"{prefix}node_modules/{name}"
             found[place] = entry
+            if len(place) > MAX_PATH:
+                continue
             below = mapping(mapping(entry).get("dependencies"))
             if below:
                 waiting.append((f"{place}/", below))
@@ -54,7 +56,7 @@ def _flatten(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _addition(prefix: str, place: str, entry: dict[str, Any]) -> Addition | None:
     version, hashes = entry.get("version"), read_integrity(entry.get("integrity"))
-    if not hashes or not isinstance(version, str) or not is_name(version) or not is_name(place):
+    if not hashes or not isinstance(version, str) or not is_name(version):
         return None
     return Addition(type="npm", key=prefix + place, version=version, hashes=hashes)
 

@@ -6,7 +6,7 @@ import re
 
 from titan_provenance.cataloger.interface import Cataloger, Distro, Found, ParseError
 
-_ASSIGNMENT = re.compile(r"^[ \t]*([A-Z][A-Z0-9_]*)=(.*?)[ \t\r]*$", re.MULTILINE)
+_ASSIGNMENT = re.compile(r"^[ \t]*([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MAX_VALUE = 512
@@ -36,6 +36,7 @@ def parse(path: str, data: bytes) -> Found:
 
 def _unquote(value: str) -> str:
     """Return a value as the shell would read it, without expanding anything."""
+    value = value.strip()
     quote = value[:1]
     if quote in {'"', "'"} and value.endswith(quote) and len(value) > 1:
         value = value[1:-1]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OS_TYPES = frozenset({"deb", "apk", "rpm"})
 
 _DISTRO_MAIL = re.compile(
-    r"@(?:[a-z0-9-]+\.)*(?:debian\.(?:org|net)|ubuntu\.com|canonical\.com)\b", re.IGNORECASE
+    r"@(?:[a-z0-9-]+\.)*(?:debian\.(?:org|net)|ubuntu\.com|canonical\.com)(?![\w.-])", re.IGNORECASE
 )
 _DISTRO_VENDOR = re.compile(
     r"red hat|fedora|centos|alma|rocky|oracle|amazon|suse|microsoft|mariner|photon|vmware"

@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.cataloger.interface import Found, ParseError
-from titan_provenance.cataloger.text import decode, is_name, limited, line, unique
+from titan_provenance.cataloger.text import MAX_PACKAGES, decode, is_name, limited, line, unique
 from titan_provenance.model.package import Package
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ MAX_SIZE = 256 * 1024 * 1024
 MAX_BLOB = 32 * 1024 * 1024
 _INT32, _STRING, _STRINGS, _TRANSLATED = 4, 6, 8, 9
 _TEXTS = frozenset({_STRING, _STRINGS, _TRANSLATED})
-_MAX_COUNT = 1_000_000
-_MAX_PACKAGES = 100_000
+_MAX_COUNT = 300_000
 _MAX_ENTRIES = 10_000
 _HEAD = 8
 _ENTRY = 16
@@ -70,10 +69,13 @@ def read_headers(path: str, blobs: Iterable[bytes]) -> Found:
     """
     packages: list[Package] = []
     problems: list[str] = []
+    left = MAX_SIZE
     try:
-        for number, blob in enumerate(blobs):
-            if number == _MAX_PACKAGES:
-                problems.append(f"{path}: more than {_MAX_PACKAGES} packages")
+        for blob in blobs:
+            # A damaged database may name the same large blob many times.
+            left -= len(blob)
+            if left < 0 or len(packages) + len(problems) >= MAX_PACKAGES:
+                problems.append(f"{path}: more than {MAX_PACKAGES} packages or {MAX_SIZE} bytes")
                 break
             try:
                 package = _read_package(path, blob)
@@ -137,7 +139,7 @@ def _read(blob: bytes) -> _Header:
     for index in range(count):
         tag, kind, offset, items = struct.unpack_from(">IIII", blob, _HEAD + index * _ENTRY)
         name = _TAGS.get(tag)
-        if not name or items > _MAX_COUNT:
+        if not name or items > _MAX_COUNT or name in header.texts or name in header.numbers:
             continue
         if kind in _TEXTS:
             header.texts[name] = _texts(blob, start + offset, start + size, items)

@@ -24,10 +24,12 @@ from titan_provenance.model.package import Package
 
 NAME = "rust-binary"
 # The two bytes of a zlib header for each level of compression, then the first block: the last one,
-# with Huffman codes of its own. JSON of some length is never written otherwise.
-_STREAM = re.compile(rb"x[\x01\x5e\x9c\xda][" + re.escape(bytes(range(5, 256, 8))) + rb"\x04]")
+# with Huffman codes that are fixed (few crates) or its own; or one of several (very many crates).
+_BLOCKS = bytes([*range(3, 256, 8), *range(5, 256, 8), *range(4, 256, 8)])
+_STREAM = re.compile(rb"x[\x01\x5e\x9c\xda][" + re.escape(_BLOCKS) + rb"]")
 _BEGINNING = b'{"packages":['
 _LOOK = 512
+_MAX_TRIES = 50_000
 _MAX_JSON = 8 * 1024 * 1024
 _MAX_PACKAGES = 20_000
 
@@ -40,6 +42,7 @@ class RustScanner:
         self._tail = b""
         self._inflate: Any = None
         self._json = b""
+        self._tries = 0
         self._found: Found | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -66,6 +69,12 @@ class RustScanner:
         """Look for a stream that starts before `end`."""
         for match in _STREAM.finditer(data, 0, min(len(data), end + 2)):
             start = match.start()
+            self._tries += 1
+            if self._tries > _MAX_TRIES:
+                # A hundred times what a program of a hundred megabytes has by chance.
+                problem = f"{self._path}: too much in it looks like a list of crates"
+                self._found = Found(problems=(problem,))
+                return
             try:
                 seen = zlib.decompressobj().decompress(data[start : start + _LOOK], 13)
             except zlib.error:

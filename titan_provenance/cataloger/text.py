@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titan_provenance.cataloger.interface import ParseError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_LINE = 500
 MAX_NAME = 256
+MAX_PATH = 4096
+MAX_PACKAGES = 150_000
 MAX_PROBLEMS = 20
 _MAX_JSON_VALUES = 1_000_000
 
@@ -74,6 +79,18 @@ def items(value: Any) -> list[Any]:
 def unique(texts: list[str]) -> tuple[str, ...]:
     """Return the texts without empty ones and repetitions, in their order."""
     return tuple(dict.fromkeys(filter(None, texts)))
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Return the paragraphs of a text, which empty lines end, one after the other."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n\n", start)
+        end = len(text) if end < 0 else end
+        paragraph = text[start:end].strip("\n")
+        if paragraph:
+            yield paragraph
+        start = end + 2
 
 
 def limited(problems: list[str]) -> tuple[str, ...]:
