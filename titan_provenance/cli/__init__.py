@@ -11,6 +11,7 @@ COMMANDS = {
     "keys": "Make and show managed keys.",
     "trust": "Read and change the trust policy.",
     "sbom": "Check, compare and convert bills of materials.",
+    "cache": "Show and prune the cache of layers.",
     "schema": "Print a JSON Schema of the project.",
     "completion": "Print the completion script of a shell.",
 }
