@@ -60,6 +60,11 @@ def test_each_path_is_read_by_one_cataloger_only():
         assert sum(bool(re.fullmatch(each.pattern, path)) for each in CATALOGERS) == 1
 
 
+def test_patterns_can_be_joined():
+    assert all(not re.compile(cataloger.pattern).groups for cataloger in CATALOGERS)
+    assert all(len(ending) >= 4 for cataloger in CATALOGERS for ending in cataloger.endings)
+
+
 def test_endings_let_pass_what_patterns_match():
     for cataloger in CATALOGERS:
         path = FILES[cataloger.name][0]
