@@ -9,19 +9,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from titan_provenance.about import VERSION
+
 if TYPE_CHECKING:
     from titan_provenance.attest.trust import TrustPolicy, load_trust
     from titan_provenance.attest.verify import verify_release
     from titan_provenance.errors import TitanProvenanceError, VerificationError
     from titan_provenance.model.release import Release
 
-__version__ = "0.1.0"
+
+__version__ = VERSION
 
 __all__ = [
     "Release",
     "TitanProvenanceError",
     "TrustPolicy",
     "VerificationError",
+    "__version__",
     "load_trust",
     "verify_release",
 ]

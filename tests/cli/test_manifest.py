@@ -8,6 +8,7 @@ from fakes.host import SERVICES, capture
 
 from titan_provenance.cli.demo_images import write_image
 from titan_provenance.cli.main import program
+from titan_provenance.model.digest import Digest
 
 
 def titan(*words):
@@ -74,6 +75,26 @@ def test_show_diff_override_and_old_form(tree):
     old = json.loads(titan("manifest", "export-legacy", "a.json")[1])
     assert sorted(old) == sorted(SERVICES)
     assert old["brain"].startswith("registry.example/titan/brain@sha256:")
+
+
+def test_bills_of_materials_are_made_and_bound(tree, monkeypatch):
+    monkeypatch.setenv("TITAN_PROVENANCE_CACHE", str(tree / "cache"))
+    assert build("--no-source", "--sbom")[0] == 2
+    os.mkdir("release")
+    assert build("--no-source", "--sbom", "-o", "release/manifest.json")[0] == 0
+    first = (tree / "release" / "manifest.json").read_bytes()
+    services = json.loads(first)["predicate"]["services"]
+    for service in SERVICES:
+        document = (tree / "release" / "sbom" / f"{service}.cdx.json").read_bytes()
+        bound = services[service]["sbom"]
+        assert bound["digest"] == str(Digest.of(document))
+        assert bound["mediaType"] == "application/vnd.cyclonedx+json"
+        assert json.loads(document)["metadata"]["timestamp"] == "2026-09-21T14:13:20Z"
+    _, schema = titan("schema", "release-manifest-v1")
+    jsonschema_rs.validator_for(json.loads(schema)).validate(json.loads(first))
+    assert build("--no-source", "--sbom", "-o", "release/manifest.json")[0] == 0
+    assert (tree / "release" / "manifest.json").read_bytes() == first
+    assert titan("manifest", "show", "release/manifest.json")[0] == 0
 
 
 def test_old_form_can_be_built_from_again(tree):

@@ -4,6 +4,7 @@ import os
 import pytest
 from fakes.bills import APP, LODASH, bill_of, component, small_bill
 from fakes.host import capture
+from fakes.images import build_image, write_layout
 
 from titan_provenance.cli.main import program
 from titan_provenance.model.package import Package
@@ -23,6 +24,60 @@ def bill(tmp_path, monkeypatch):
 def titan(*words):
     code, out = capture(program(), "titan-provenance", list(words))
     return code, out.decode()
+
+
+@pytest.fixture
+def layouts(tmp_path, monkeypatch):
+    monkeypatch.setenv("TITAN_PROVENANCE_CACHE", str(tmp_path / "cache"))
+    for name in ("one", "two"):
+        layers = [
+            {
+                "etc/os-release": b"ID=alpine\nVERSION_ID=3.20.3\n",
+                "lib/apk/db/installed": b"P:musl\nV:1.2.5-r0\nA:x86_64\nL:MIT\n\n",
+            },
+            {"app/node_modules/left-pad/package.json": PACKAGE % name.encode()},
+        ]
+        write_layout(tmp_path / name, {"1.4.0": build_image(layers=layers)})
+    return tmp_path
+
+
+PACKAGE = b'{"name": "left-pad", "version": "1.3.0-%s", "license": "WTFPL"}'
+
+
+def test_bill_of_an_image_by_layer(bill, layouts):
+    assert bill
+    code, text = titan("sbom", "generate", "oci-dir:one", "--name", "ghcr.io/titan/one:1.4.0")
+    assert code == 0
+    made = read_bill(text.encode(), "made")
+    assert (made.name, made.version, made.distro.id) == ("ghcr.io/titan/one", "1.4.0", "alpine")
+    apk, npm = made.components
+    assert (apk.package.name, apk.origin, apk.layer.number, apk.license) == (
+        "musl",
+        "base",
+        0,
+        "MIT",
+    )
+    assert (npm.package.name, npm.origin, npm.layer.number) == ("left-pad", "service", 1)
+    assert npm.package.locations == ("app/node_modules/left-pad/package.json",)
+    again = titan("sbom", "generate", "oci-dir:one", "--name", "ghcr.io/titan/one:1.4.0")
+    assert again == (0, text)
+    cold = titan(
+        "sbom", "generate", "oci-dir:one", "--name", "ghcr.io/titan/one:1.4.0", "--no-cache"
+    )
+    assert cold == (0, text)
+    assert layouts
+
+
+def test_bills_of_several_images(bill, layouts):
+    assert bill
+    assert titan("sbom", "generate", "oci-dir:one", "oci-dir:two")[0] == 2
+    words = ["oci-dir:one", "oci-dir:two", "oci-dir:none", "--output-dir", "."]
+    assert titan("sbom", "generate", *words)[0] == 3
+    assert (layouts / "one.cdx.json").exists()
+    assert (layouts / "two.cdx.json").exists()
+    code, text = titan("sbom", "diff", "one.cdx.json", "two.cdx.json")
+    assert code == 0
+    assert "left-pad" in text
 
 
 def test_check_says_score_and_missing_fields(bill):

@@ -104,6 +104,23 @@ def test_service_under_another_name_in_compose_files(host):
     assert not os.path.exists(host.path("override.yml"))
 
 
+@pytest.mark.usefixtures("fleet")
+def test_service_from_another_repository(host):
+    text = fleet_text(SERVICES).replace("registry.example/titan/nats", "other.example/titan/nats")
+    host.write(text, "titan-provenance.yaml")
+    code, verdict = host.verify()
+    assert (code, refused_by(verdict)) == (
+        1,
+        (
+            "fleet",
+            (
+                "nats comes from registry.example/titan/nats, "
+                "in the fleet file other.example/titan/nats"
+            ),
+        ),
+    )
+
+
 def test_fleet_file_beside_the_manifest_is_not_picked_up(host, monkeypatch):
     host.write(fleet_text(SERVICES), "release", "titan-provenance.yaml")
     monkeypatch.chdir(host.path("release"))

@@ -73,18 +73,26 @@ def tar_of(files: dict[str, bytes]) -> bytes:
 
 
 def build_image(
-    name: str = "brain", platform: str = "linux/amd64", *, docker: bool = False
+    name: str = "brain",
+    platform: str = "linux/amd64",
+    *,
+    docker: bool = False,
+    layers: list[dict[str, bytes]] | None = None,
 ) -> FakeImage:
-    """Return an image with one layer for one platform, in OCI's media types or Docker's."""
+    """Return an image for one platform, in OCI's media types or Docker's.
+
+    `layers` are the files of each layer; without them there is one layer with one file.
+    """
     image = FakeImage({})
-    layer_data = tar_of({f"srv/{name}": platform.encode()})
-    layer = image.add(DOCKER_LAYER if docker else OCI_LAYER, layer_data)
+    contents = layers or [{f"srv/{name}": platform.encode()}]
+    kind = DOCKER_LAYER if docker else OCI_LAYER
+    stored = [image.add(kind, tar_of(files)) for files in contents]
     system, architecture, *variant = platform.split("/")
     config_document = {
         "os": system,
         "architecture": architecture,
         "config": {"Labels": {"name": name}},
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in stored]},
     }
     if variant:
         config_document["variant"] = variant[0]
@@ -94,7 +102,7 @@ def build_image(
         "schemaVersion": 2,
         "mediaType": media_type,
         "config": config,
-        "layers": [layer],
+        "layers": stored,
     }
     image.root = image.add(media_type, to_json(manifest))
     image.platforms = (PlatformImage(platform, image.digest, Digest.parse(config["digest"])),)

@@ -303,3 +303,10 @@ def test_neither_docker_nor_requests_is_loaded_before_a_source_needs_it():
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
     assert loaded.stdout.strip() == b"[]"
+
+
+def test_index_of_more_images_than_anyone_reads_is_refused(tmp_path):
+    platforms = tuple(f"linux/a{number}" for number in range(65))
+    write_layout(tmp_path / "x", {"1": build_index(platforms=platforms)})
+    with Sources() as sources, pytest.raises(CouldNotCheckError, match="names 65 images"):
+        identify(sources.open(f"oci-dir:{tmp_path / 'x'}"))

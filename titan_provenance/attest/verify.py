@@ -34,10 +34,11 @@ from titan_provenance.model.instant import format_instant
 from titan_provenance.model.verdict import CHECK_IDS, Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from titan_provenance.attest.trust import Role, Signer, TrustPolicy
+    from titan_provenance.model.fleet import FleetService
     from titan_provenance.model.release import Release
 
 MAX_MANIFEST = 1 << 20
@@ -256,24 +257,33 @@ def check_freshness(
     return True, f"{until}; {_check_order(verified, accepted, rollback_to)}"
 
 
-def check_fleet(release: Release, services: Mapping[str, str], fleet: str) -> tuple[bool, str]:
+def check_fleet(
+    release: Release, services: Collection[FleetService], fleet: str
+) -> tuple[bool, str]:
     """7. The release is of this fleet and has exactly the services that the fleet file names.
 
-    `services` has the compose name of each: under another one the override would pin nothing.
+    Each under its compose name, since under another one the override would pin nothing, and from
+    its repository, since another one is not what this host deploys.
     """
     if release.name != fleet:
         raise VerificationError(f'release of "{release.name}", the fleet file is for "{fleet}"')
-    released = {service.name: service.compose for service in release.services}
+    released = {service.name: service for service in release.services}
+    wanted = {service.name: service for service in services}
     problems = []
-    if missing := sorted(set(services) - set(released)):
+    if missing := sorted(set(wanted) - set(released)):
         problems.append(f"not in the release: {', '.join(missing)}")
-    if unknown := sorted(set(released) - set(services)):
+    if unknown := sorted(set(released) - set(wanted)):
         problems.append(f"not in the fleet file: {', '.join(unknown)}")
-    problems += [
-        f"{name} is {released[name]} in compose files, {services[name]} in the fleet file"
-        for name in sorted(set(released) & set(services))
-        if released[name] != services[name]
-    ]
+    for name in sorted(set(released) & set(wanted)):
+        ours, theirs = wanted[name], released[name]
+        if theirs.compose != ours.compose:
+            problems.append(
+                f"{name} is {theirs.compose} in compose files, {ours.compose} in the fleet file"
+            )
+        if theirs.image.repository != ours.repository:
+            problems.append(
+                f"{name} comes from {theirs.image.repository}, in the fleet file {ours.repository}"
+            )
     if problems:
         raise VerificationError("; ".join(problems))
     return True, f"all {len(released)} services of the fleet file"

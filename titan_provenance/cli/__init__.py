@@ -10,7 +10,7 @@ COMMANDS = {
     "verify": "Verify a release (the same as verify-release).",
     "keys": "Make and show managed keys.",
     "trust": "Read and change the trust policy.",
-    "sbom": "Check, compare and convert bills of materials.",
+    "sbom": "Make, check, compare and convert bills of materials.",
     "cache": "Show and prune the cache of layers.",
     "schema": "Print a JSON Schema of the project.",
     "completion": "Print the completion script of a shell.",

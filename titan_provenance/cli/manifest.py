@@ -14,7 +14,7 @@ from titan_provenance.cli.command import command as make_command
 from titan_provenance.cli.epoch import source_date_epoch
 from titan_provenance.document import dump_json
 from titan_provenance.errors import DocumentError, UsageError
-from titan_provenance.files import read_bounded
+from titan_provenance.files import read_bounded, write_atomic
 from titan_provenance.fleet_file import find_fleet, load_fleet
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.instant import from_epoch
@@ -28,6 +28,7 @@ from titan_provenance.release.build import (
     build_release,
     fragment_claims,
     pinned_claims,
+    tag_of,
 )
 from titan_provenance.release.compose import compose_images, digest_override
 from titan_provenance.release.legacy import export_legacy
@@ -74,16 +75,18 @@ def command() -> None:
 @click.option(
     "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
 )
-@click.option("--sbom", is_flag=True, hidden=True)
+@click.option("--sbom", is_flag=True, help="Make and bind the bill of materials of each image.")
+@click.option("--platform", metavar="P", help="With --sbom: picks from an index.")
 @click.option("--scan", is_flag=True, hidden=True)
 def build(console: Console, **asked: Any) -> None:
     """Make the release manifest from the digests of all services.
 
     The time of the release is SOURCE_DATE_EPOCH where that is set, else now.
     """
-    for option in ("sbom", "scan"):
-        if asked[option]:
-            raise UsageError(f"--{option} is not available in this version")
+    if asked["scan"]:
+        raise UsageError("--scan is not available in this version")
+    if asked["sbom"] and not console.output:
+        raise UsageError("--sbom needs -o FILE: the bills go to the folder sbom/ beside it")
     version = parse_version(asked["version"])
     fleet = _fleet(asked["fleet_path"])
     previous = _read(asked["previous"]) if asked["previous"] else None
@@ -98,6 +101,8 @@ def build(console: Console, **asked: Any) -> None:
     )
     files = bind_files(fleet.directory, fleet.files)
     release = build_release(fleet, _claims(fleet, version, asked), files, facts)
+    if asked["sbom"]:
+        release = _write_sboms(console, fleet, release, asked)
     manifest = write_manifest(release)
     if len(manifest) > MAX_MANIFEST:
         raise UsageError(f"the manifest has {len(manifest)} bytes, more than {MAX_MANIFEST}")
@@ -110,6 +115,36 @@ def build(console: Console, **asked: Any) -> None:
         from titan_provenance.cli.github import publish_outputs
 
         publish_outputs({"manifest-digest": str(Digest.of(manifest)), "version": version})
+
+
+def _write_sboms(
+    console: Console, fleet: Fleet, release: Release, asked: dict[str, Any]
+) -> Release:
+    """Write the bill of each service to sbom/SERVICE.cdx.json and return the release with them."""
+    from titan_provenance.release.collect import parse_source_option
+    from titan_provenance.release.sboms import bind_sboms
+    from titan_provenance.sbom.cache import cache_directory
+
+    images = None
+    if asked["sources"]:
+        option = parse_source_option(asked["sources"][0])
+        images = {
+            service.name: option.image(service, asked["tag"] or tag_of(service, release.version))
+            for service in fleet.services
+        }
+    bound = bind_sboms(
+        release,
+        images,
+        platform=asked["platform"] or "",
+        cache_directory=cache_directory(os.environ),
+        insecure=asked["insecure"],
+    )
+    directory = os.path.join(os.path.dirname(str(console.output)), "sbom")
+    os.makedirs(directory, exist_ok=True)
+    for name, document in bound.documents.items():
+        write_atomic(os.path.join(directory, f"{name}.cdx.json"), document)
+    console.note(f"wrote {len(bound.documents)} bills of materials to {directory}")
+    return bound.release
 
 
 @make_command("show", formats=("text", "json"))

@@ -1,4 +1,4 @@
-"""`titan-provenance sbom check|diff|convert`: bills of materials of images, of any tool."""
+"""`titan-provenance sbom generate|check|diff|convert`: bills of materials of images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import click
 
 from titan_provenance.cli.command import command as make_command
 from titan_provenance.document import dump_json
+from titan_provenance.errors import UsageError
 from titan_provenance.files import read_bounded
 from titan_provenance.sbom.diff import compare
 from titan_provenance.sbom.quality import PROFILES, check_quality
 from titan_provenance.sbom.reader import MAX_DOCUMENT, read_bill
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from titan_provenance.cli.console import Console
     from titan_provenance.sbom.bill import Bill
     from titan_provenance.sbom.cyclonedx import SpecVersion
@@ -28,6 +31,34 @@ _SPEC_VERSION = click.option(
 @click.group("sbom", no_args_is_help=True)
 def command() -> None:
     """Make, check, compare and convert bills of materials."""
+
+
+@make_command("generate", formats=FORMATS)
+@click.argument("images", nargs=-1, required=True)
+@_SPEC_VERSION
+@click.option("--platform", metavar="P", help="Picks from an index: linux/amd64.")
+@click.option("--name", metavar="NAME[:TAG]", help="What the bill calls the image.")
+@click.option(
+    "--output-dir", metavar="DIR", help="For several images: one file each, NAME.cdx.json."
+)
+@click.option("--no-cache", is_flag=True, help="Read every layer, keep nothing.")
+@click.option(
+    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
+)
+def generate(console: Console, images: tuple[str, ...], **asked: Any) -> int:
+    """Write the bill of materials of IMAGES: packages, licences, layers, dependencies.
+
+    An image is docker:REPO:TAG, registry:REPO:TAG, oci-dir:PATH, oci-archive:FILE,
+    docker-archive:FILE, or a plain reference (engine, then registry). Exit code 3 when an image
+    cannot be read; the others are written.
+    """
+    from titan_provenance.cli.sbom_generate import Request, generate_bills
+
+    if len(images) > 1 and not asked["output_dir"]:
+        raise UsageError("several images need --output-dir DIR")
+    if asked["name"] and len(images) > 1:
+        raise UsageError("--name goes with one image")
+    return generate_bills(console, Request(images=images, **asked))
 
 
 @make_command("check", formats=("text", "json"))
@@ -108,5 +139,5 @@ def _read(path: str) -> Bill:
     return read_bill(read_bounded(path, MAX_DOCUMENT), path)
 
 
-for _command in (check, diff, convert):
+for _command in (generate, check, diff, convert):
     command.add_command(_command)

@@ -82,7 +82,7 @@ def command(console: Console, **asked: Any) -> int:
         verdict = verify_legacy_on_host(gate, asked["public_key"], asked["signature"])
     else:
         trust = find_trust(asked["keys"], os.environ, fleet)
-        console.detail(f"trust: {trust}")
+        console.note(f"trust: {trust}")
         _refuse_overwriting(console, gate, trust)
         verdict = verify_on_host(gate, trust)
     _render(console, verdict)

@@ -37,6 +37,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_WORKERS = 32
+MAX_PLATFORMS = 64
 _NO_PLATFORM = "unknown/unknown"
 # What containerd's platform matcher takes for the same: the variant that goes without saying.
 _DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
@@ -135,7 +136,13 @@ def _index_platforms(source: ImageSource, index: Index) -> list[PlatformImage]:
             return _platform_image(source, child, manifest)
         return None
 
-    found = [item for item in _each(read, images_of(index)) if item]
+    images = images_of(index)
+    if len(images) > MAX_PLATFORMS:
+        # Each may take its registry's whole patience and 4 MiB.
+        raise CouldNotCheckError(
+            f"{source.name}: the index names {len(images)} images, more than {MAX_PLATFORMS}"
+        )
+    found = [item for item in _each(read, images) if item]
     if not found:
         raise CouldNotCheckError(f"{source.name}: the index names no container image")
     return found

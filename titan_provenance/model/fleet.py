@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.document import parse_yaml
 from titan_provenance.model.names import parse_line, parse_name, parse_relative_path
-from titan_provenance.model.reference import parse_reference
+from titan_provenance.model.reference import Repository, parse_reference
 from titan_provenance.model.release import MAX_FILES, MAX_SERVICES
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class FleetService(NamedTuple):
     name: str
     image: Reference
     compose: str
+
+    @property
+    def repository(self) -> Repository:
+        """Where the image is pushed, without tag or digest."""
+        return self.image if isinstance(self.image, Repository) else self.image.repository
 
 
 class Fleet(NamedTuple):

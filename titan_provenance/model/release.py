@@ -8,7 +8,7 @@ type.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from titan_provenance.errors import DocumentError
@@ -45,6 +45,14 @@ class PlatformImage(NamedTuple):
     config: Digest | None
 
 
+class BoundSbom(NamedTuple):
+    """The bill of materials of a service's image: what kind of document, its digest and size."""
+
+    media_type: str
+    digest: Digest
+    components: int
+
+
 class ReleasedService(NamedTuple):
     """One service of a release.
 
@@ -57,6 +65,7 @@ class ReleasedService(NamedTuple):
     compose: str
     tag: str | None = None
     platforms: tuple[PlatformImage, ...] = ()
+    sbom: BoundSbom | None = None
 
 
 class Source(NamedTuple):
@@ -112,6 +121,10 @@ class Release:
             raise DocumentError("two services have one name in the compose file")
         if self.expires_at <= self.created_at:
             raise DocumentError("expiresAt is not after createdAt")
+
+    def with_services(self, services: tuple[ReleasedService, ...]) -> Release:
+        """Return the same release with other services."""
+        return replace(self, services=services)
 
     def images(self) -> list[DigestReference]:
         """Return each image once, sorted: the subjects of the statement."""
@@ -186,12 +199,18 @@ def _service_json(service: ReleasedService) -> dict[str, Any]:
         )
         for item in sorted(service.platforms, key=lambda item: item.platform)
     ]
+    sbom = service.sbom and {
+        "mediaType": service.sbom.media_type,
+        "digest": str(service.sbom.digest),
+        "components": service.sbom.components,
+    }
     return _without_none(
         {
             "image": str(service.image),
             "compose": service.compose,
             "tag": service.tag,
             "platforms": platforms,
+            "sbom": sbom,
         }
     )
 
@@ -212,6 +231,16 @@ def _parse_service(name: str, node: Node) -> ReleasedService:
         compose=keys["compose"].parsed(parse_name),
         tag=keys["tag"].parsed(parse_tag) if "tag" in keys else None,
         platforms=tuple(_parse_platform_image(item) for item in platforms),
+        sbom=_parse_sbom(keys["sbom"]) if "sbom" in keys else None,
+    )
+
+
+def _parse_sbom(node: Node) -> BoundSbom:
+    keys = node.mapping(required=("mediaType", "digest", "components"))
+    return BoundSbom(
+        media_type=keys["mediaType"].parsed(parse_line),
+        digest=keys["digest"].parsed(Digest.parse),
+        components=keys["components"].integer(),
     )
 
 

@@ -15,7 +15,7 @@ from titan_provenance.errors import (
     UsageError,
     VerificationError,
 )
-from titan_provenance.model.reference import DigestReference, Repository, TagReference
+from titan_provenance.model.reference import DigestReference, TagReference
 from titan_provenance.model.release import PlatformImage, Release, ReleasedService
 
 if TYPE_CHECKING:
@@ -119,11 +119,6 @@ def pinned_claims(fleet: Fleet) -> dict[str, Claim]:
     }
 
 
-def repository_of(service: FleetService) -> Repository:
-    """Return where the image of a service is pushed."""
-    return service.image if isinstance(service.image, Repository) else service.image.repository
-
-
 def tag_of(service: FleetService, version: str) -> str:
     """Return the tag of a service's image: its own in the fleet file, else the release's version.
 
@@ -150,7 +145,7 @@ def _service(service: FleetService, claims: Sequence[Claim], version: str) -> Re
     tag = None if isinstance(service.image, DigestReference) else tag_of(service, version)
     return ReleasedService(
         name=service.name,
-        image=DigestReference(repository_of(service), digest),
+        image=DigestReference(service.repository, digest),
         compose=service.compose,
         tag=tag,
         platforms=_platforms(service.name, claims),

@@ -10,7 +10,7 @@ from titan_provenance.errors import UsageError, VerificationError
 from titan_provenance.image.identity import identify_all
 from titan_provenance.image.open import NamedImage, Sources, StoredImage
 from titan_provenance.model.reference import DigestReference, TagReference
-from titan_provenance.release.build import identity_claims, repository_of, tag_of
+from titan_provenance.release.build import identity_claims, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ class SourceOption:
         if isinstance(service.image, DigestReference):
             named = service.image
         else:
-            named = TagReference(repository_of(service), tag)
+            named = TagReference(service.repository, tag)
         return NamedImage("docker" if self.transport == "docker" else "registry", named)
 
 

@@ -13,7 +13,6 @@ from titan_provenance.image.credentials import find_credential
 from titan_provenance.image.engine import Engine
 from titan_provenance.image.registry import RegistryClient
 from titan_provenance.image.transport import Patience
-from titan_provenance.release.build import repository_of
 from titan_provenance.release.gate import find_trust
 from titan_provenance.release.state import read_state
 
@@ -49,7 +48,7 @@ def examine(
     findings.append(_attempt("trust", lambda: _trust(fleet, environment, now)))
     findings.append(_attempt("state", lambda: _state(fleet, state)))
     findings += [_disk(state), _attempt("engine", _engine)]
-    hosts = sorted({repository_of(s).registry for s in fleet.services}) if fleet else []
+    hosts = sorted({s.repository.registry for s in fleet.services}) if fleet else []
     with RegistryClient(insecure=insecure, patience=_PATIENCE) as client:
         findings += _each("registry", hosts, lambda host: _registry(client, host))
     findings += _each("credentials", hosts, _credentials)

@@ -15,7 +15,7 @@ from titan_provenance.document import Node, nearest, parse_json
 from titan_provenance.errors import DocumentError, UnreadableError, UsageError
 from titan_provenance.files import read_bounded
 from titan_provenance.model.digest import Digest
-from titan_provenance.model.reference import DigestReference, Repository
+from titan_provenance.model.reference import DigestReference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _service(fleet: Fleet, name: str, node: Node) -> FleetService:
 
 def _digest(service: FleetService, node: Node) -> Digest:
     reference = node.parsed(DigestReference.parse)
-    wanted = service.image if isinstance(service.image, Repository) else service.image.repository
+    wanted = service.repository
     if reference.repository != wanted:
         node.fail(
             f"{service.name} is {reference.repository} here and {wanted} in the fleet file",

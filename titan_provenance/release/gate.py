@@ -209,8 +209,7 @@ def _check_release(checks: Checks, gate: Gate, verified: VerifiedRelease) -> Non
     release, fleet = verified.release, gate.fleet
     checks.make("freshness", _check_freshness, gate, verified)
     if fleet:
-        names = {service.name: service.compose for service in fleet.services}
-        checks.make("fleet", check_fleet, release, names, fleet.name)
+        checks.make("fleet", check_fleet, release, fleet.services, fleet.name)
     else:
         checks.skip("fleet", "no fleet file (--fleet F)")
     if not release.files.patterns and not release.files.digests:

@@ -10,7 +10,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
-from titan_provenance import __version__
+from titan_provenance.about import NAME, VERSION
 from titan_provenance.model.instant import format_instant
 from titan_provenance.model.package import build_purl
 from titan_provenance.sbom.bill import direct_dependencies
@@ -119,7 +119,7 @@ def _metadata(bill: Bill, root: str) -> dict[str, Any]:
 
 def metadata_json(created: datetime, component: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata of a document about `component`, made at `created` by this tool."""
-    tool = {"type": "application", "name": "titan-provenance", "version": __version__}
+    tool = {"type": "application", "name": NAME, "version": VERSION}
     return {
         "timestamp": format_instant(created),
         "lifecycles": [{"phase": "post-build"}],

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from titan_provenance import __version__
+from titan_provenance.about import NAME, VERSION
 from titan_provenance.model.instant import format_instant
 from titan_provenance.sbom.bill import direct_dependencies
 from titan_provenance.sbom.cyclonedx import root_purl, serial_number
@@ -48,7 +48,7 @@ def write_spdx(bill: Bill) -> bytes:
         "documentNamespace": f"https://titan-provenance.dev/spdx/{serial_number(bill)}",
         "creationInfo": {
             "created": format_instant(bill.created),
-            "creators": [f"Tool: titan-provenance-{__version__}"],
+            "creators": [f"Tool: {NAME}-{VERSION}"],
         },
     }
     packages = [_image(bill), *(_package(c, ids[c.ref]) for c in bill.components)]
