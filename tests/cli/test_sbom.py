@@ -126,11 +126,11 @@ def test_difference_as_markdown_and_json(bill, tmp_path):
     assert text.startswith(
         "### registry.example/titan/brain:1.4.0 → registry.example/titan/brain:1.5.0"
     )
-    assert "1 changed, 1 added." in text
-    assert f"| lodash | npm | 4.17.20 | 4.17.21 | changed | 1: {APP.created_by[:10]}" in text
+    assert "1 upgraded, 1 added." in text
+    assert f"| lodash | npm | 4.17.20 | 4.17.21 | upgraded | 1: {APP.created_by[:10]}" in text
     assert "| a\\|b | npm |" in text
     document = json.loads(titan("sbom", "diff", str(bill), str(other), "--format", "json")[1])
-    assert [change["what"] for change in document["changes"]] == ["added", "changed"]
+    assert [change["what"] for change in document["changes"]] == ["added", "upgraded"]
     assert "No package differs." in titan("sbom", "diff", str(bill), str(bill))[1]
 
 

@@ -1,7 +1,7 @@
 from fakes.bills import APP, BASE, bill_of, component
 
 from titan_provenance.model.package import Package
-from titan_provenance.sbom.diff import PackageChange, compare
+from titan_provenance.sbom.diff import PackageChange, compare, is_newer
 
 
 def npm(name, version, layer=APP):
@@ -40,3 +40,10 @@ def test_several_versions_of_one_package():
 def test_without_an_order_a_change_is_a_change():
     changes = compare(bill_of([npm("a", "1")]), bill_of([npm("a", "2")]))
     assert [change.what for change in changes] == ["changed"]
+
+
+def test_order_of_each_ecosystem():
+    assert is_newer("npm", "1.10.0", "1.9.0") is True
+    assert is_newer("deb", "1.0~rc1", "1.0") is False
+    assert is_newer("generic", "2", "1") is None
+    assert is_newer("npm", "latest", "1.0.0") is None

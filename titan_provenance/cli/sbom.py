@@ -10,7 +10,7 @@ from titan_provenance.cli.command import command as make_command
 from titan_provenance.document import dump_json
 from titan_provenance.errors import UsageError
 from titan_provenance.files import read_bounded
-from titan_provenance.sbom.diff import compare
+from titan_provenance.sbom.diff import compare, is_newer
 from titan_provenance.sbom.quality import PROFILES, check_quality
 from titan_provenance.sbom.reader import MAX_DOCUMENT, read_bill
 
@@ -95,7 +95,7 @@ def check(console: Console, bill: str, profiles: tuple[str, ...], fail_under: fl
 def diff(console: Console, before: str, after: str) -> None:
     """Print which packages were added, removed, upgraded or downgraded, and by which layer."""
     old, new = _read(before), _read(after)
-    changes = compare(old, new)
+    changes = compare(old, new, is_newer)
     if console.format == "json":
         rows = [
             {**change._asdict(), "layer": change.layer.number if change.layer else None}

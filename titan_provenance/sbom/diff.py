@@ -59,6 +59,22 @@ def compare(
     return changes
 
 
+def is_newer(kind: str, one: str, other: str) -> bool | None:
+    """Say whether version `one` of a package of purl type `kind` is newer than `other`.
+
+    None where the ecosystem has no order here, or cannot read one of the versions.
+    """
+    from titan_provenance.version import VersionError, is_known
+    from titan_provenance.version import compare as compare_versions
+
+    if not is_known(kind):
+        return None
+    try:
+        return compare_versions(kind, one, other) > 0
+    except VersionError:
+        return None
+
+
 def _by_name(components: Iterable[Component]) -> dict[tuple[str, str], list[Component]]:
     found: dict[tuple[str, str], list[Component]] = {}
     for component in components:
