@@ -97,6 +97,18 @@ def test_bills_of_materials_are_made_and_bound(tree, monkeypatch):
     assert titan("manifest", "show", "release/manifest.json")[0] == 0
 
 
+def test_one_bill_for_the_fleet(tree, monkeypatch):
+    monkeypatch.setenv("TITAN_PROVENANCE_CACHE", str(tree / "cache"))
+    words = ["sbom", "fleet", "--version", "1.4.0", "--source", "oci-dir:oci"]
+    code, text = titan(*words)
+    assert code == 0
+    document = json.loads(text)
+    assert document["metadata"]["component"]["name"] == "titan"
+    assert [item["name"] for item in document["components"]] == list(SERVICES)
+    os.rename("oci/nats", "oci/gone")
+    assert titan(*words) == (3, "")
+
+
 def test_old_form_can_be_built_from_again(tree):
     build("--no-source", "-o", "a.json")
     os.mkdir("digests")

@@ -1,4 +1,4 @@
-"""`titan-provenance sbom generate|check|diff|convert`: bills of materials of images."""
+"""`titan-provenance sbom generate|fleet|check|diff|convert`: bills of materials of images."""
 
 from __future__ import annotations
 
@@ -59,6 +59,23 @@ def generate(console: Console, images: tuple[str, ...], **asked: Any) -> int:
     if asked["name"] and len(images) > 1:
         raise UsageError("--name goes with one image")
     return generate_bills(console, Request(images=images, **asked))
+
+
+@make_command("fleet", formats=("cyclonedx-json",))
+@click.option("--version", required=True, metavar="V", help="Version of the release.")
+@click.option("--fleet", "fleet_path", metavar="F", help="Fleet file.")
+@click.option("--source", default="registry", show_default=True, metavar="S", help="As for build.")
+@click.option("--tag", metavar="TAG", help="Tag of the images; default: the version.")
+@click.option("--platform", metavar="P", help="Picks from an index: linux/amd64.")
+@_SPEC_VERSION
+@click.option(
+    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
+)
+def fleet(console: Console, **asked: Any) -> int:
+    """Write one bill for the whole fleet: release → service → packages, shared ones once."""
+    from titan_provenance.cli.sbom_fleet import FleetRequest, write_fleet_bill
+
+    return write_fleet_bill(console, FleetRequest(**asked))
 
 
 @make_command("check", formats=("text", "json"))
@@ -139,5 +156,5 @@ def _read(path: str) -> Bill:
     return read_bill(read_bounded(path, MAX_DOCUMENT), path)
 
 
-for _command in (generate, check, diff, convert):
+for _command in (generate, fleet, check, diff, convert):
     command.add_command(_command)

@@ -73,6 +73,12 @@ class NameList:
             self._pending = []
 
 
+def pairs(names: NameList) -> Iterator[tuple[bytes, bytes]]:
+    """Return names that were added in pairs."""
+    iterator = iter(names)
+    return zip(iterator, iterator, strict=False)
+
+
 def _unpack(block: bytes) -> list[bytes]:
     decompressor = zlib.decompressobj()
     try:

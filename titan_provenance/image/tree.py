@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from titan_provenance.image.contents import LayerContents, add_parents, parents_of
+from titan_provenance.image.names import pairs
 from titan_provenance.image.tar_header import clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from titan_provenance.image.names import NameList
 
@@ -65,13 +66,13 @@ class ImageTree(Generic[T]):
         """
         if layer and (self.files or self._links):
             self._take_away(contents, layer)
-        for name, target in _pairs(contents.symlinks):
+        for name, target in pairs(contents.symlinks):
             if len(self._links) < MAX_SYMLINKS:
                 self._links[name] = target
                 add_parents(name, self._parents)
         for name, value in contents.files.items():
             self._add(name, Kept(layer, name, value), layer)
-        for name, target in _pairs(contents.hard_links):
+        for name, target in pairs(contents.hard_links):
             if name not in contents.files and (kept := self._at(clean_name(target))):
                 self._add(name, kept, layer)
 
@@ -153,8 +154,3 @@ class ImageTree(Generic[T]):
             directory, slash, last = name.rpartition(b"/")
             found.add(self.resolve(directory) + slash + last if self._links else name)
         return found
-
-
-def _pairs(names: NameList) -> Iterator[tuple[bytes, bytes]]:
-    iterator = iter(names)
-    return zip(iterator, iterator, strict=False)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from titan_provenance.model.digest import Digest
 
-_MAGIC = b"titan-provenance layer 1\n"
+_MAGIC = b"titan-provenance layer 2\n"
 _CHECKSUM_SIZE = 32
 _FILE_LIMIT = 512 << 20
 _TEXT_LIMIT = 1 << 30
@@ -219,12 +219,13 @@ def _read_document(document: Any, blocks: memoryview, diff_id: Digest, version: 
 
 def _file_to_json(name: bytes, scan: FileScan) -> list[Any]:
     found = scan.found.to_json()
-    return [name.decode("utf-8", "surrogateescape"), scan.cataloger, found, scan.failure]
+    path = name.decode("utf-8", "surrogateescape")
+    return [path, scan.cataloger, found, scan.failure, scan.place]
 
 
 def _file_from_json(value: Any) -> tuple[bytes, FileScan]:
-    name, cataloger, found, failure = value
-    if not all(isinstance(text, str) for text in (name, cataloger, failure)):
+    name, cataloger, found, failure, place = value
+    if not all(isinstance(text, str) for text in (name, cataloger, failure, place)):
         raise DocumentError("has a file that is none")
-    scan = FileScan(cataloger, Found.from_json(found), failure)
+    scan = FileScan(cataloger, Found.from_json(found), failure, place)
     return name.encode("utf-8", "surrogateescape"), scan

@@ -12,10 +12,12 @@ from titan_provenance.cataloger.interface import Found, ParseError
 from titan_provenance.errors import TitanProvenanceError
 from titan_provenance.image.contents import LayerContents, read_contents
 from titan_provenance.image.layer import PlainLayer
+from titan_provenance.image.names import pairs
 from titan_provenance.image.tar import TarReader
+from titan_provenance.image.tar_header import clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from titan_provenance.cataloger.interface import Cataloger, Scanner
     from titan_provenance.image.inflate import Limits
@@ -41,11 +43,15 @@ class Catalogers(NamedTuple):
 
 
 class FileScan(NamedTuple):
-    """What a cataloger found in one file; `failure` says why nothing could be read of it."""
+    """What a cataloger found in one file; `failure` says why nothing could be read of it.
+
+    `place` is the path that it was read for where that is a hard link's, not the file's own.
+    """
 
     cataloger: str
     found: Found = Found()
     failure: str = ""
+    place: str = ""
 
 
 class CatalogerStatus(NamedTuple):
@@ -83,9 +89,11 @@ def scan_layer(
     *,
     expected: Digest | None = None,
     limits: Limits | None = None,
+    places: Mapping[bytes, bytes] | None = None,
 ) -> LayerScan:
     """Read a layer as it is stored, once; `where` names it in errors.
 
+    Files that `places` names are read as if they had the names given there, see `unread_links`.
     Raises VerificationError when it is not the layer that was `expected`, and CouldNotCheckError
     for what is no layer that can be read.
     """
@@ -93,16 +101,36 @@ def scan_layer(
     reader = TarReader(plain, where)
 
     def choose(reader: TarReader) -> FileScan | None:
-        path = show_path(reader.name)
+        place = places.get(reader.name) if places else None
+        path = show_path(place or reader.name)
         cataloger = catalogers.select(path)
         if cataloger is not None:
-            return _parse(cataloger, path, reader)
+            scan = _parse(cataloger, path, reader)
+            return scan._replace(place=path) if place else scan
         if reader.size >= _MIN_EXECUTABLE and reader.head(len(_ELF)) == _ELF:
             return _scan_executable(catalogers, path, reader)
         return None
 
     contents = read_contents(reader, choose, where)
     return LayerScan(plain.diff_id, plain.size, contents)
+
+
+def unread_links(scan: LayerScan, catalogers: Catalogers) -> dict[bytes, bytes]:
+    """Return the files that nobody wanted by their own names but by those of hard links to them.
+
+    The content stands in the archive under whichever name comes first: pnpm's store comes before
+    /usr/src/app. Such a layer has to be read again, with what is returned here as `places`.
+    """
+    wanted: dict[bytes, bytes] = {}
+    for name, target in pairs(scan.contents.hard_links):
+        if name not in scan.contents.files and catalogers.select(show_path(name)):
+            target = clean_name(target)
+            if target not in scan.contents.files:
+                wanted.setdefault(target, name)
+    if not wanted:
+        return {}
+    here = {name for names in scan.contents.names.blocks() for name in wanted.keys() & set(names)}
+    return {target: wanted[target] for target in here}
 
 
 def show_path(name: bytes) -> str:
