@@ -79,6 +79,39 @@ def test_hard_links_are_places_of_their_own():
     assert scan.origins == (Origin(0, 0),)
 
 
+SHARED = layer_of({"base.lines": b"base 1"})
+OWN = [layer_of({f"{name}.lines": name.encode() + b" 1"}) for name in ("one", "two")]
+STORE = layer_of(
+    {
+        "store/ab12": b"one 1",
+        "store/cd34": b"not wanted",
+        "usr/a.lines": (HARD_LINK, "store/ab12"),
+        "usr/b.lines": (HARD_LINK, "./store/ab12"),
+        "usr/c.text": (HARD_LINK, "store/cd34"),
+        "usr/d.lines": (HARD_LINK, "nowhere"),
+    }
+)
+
+
+@pytest.mark.parametrize("export", [False, True])
+def test_content_that_stands_under_another_name_first_is_read_for_its_links(export, tmp_path):
+    cache = LayerCache(tmp_path, CATALOGERS.version)
+    for _ in range(2):
+        images = [image_of(SHARED, STORE, export=export)]
+        (scan,) = scan_images(images, CATALOGERS, cache=cache)
+        assert packages(scan) == {
+            "base@1": ("base.lines",),
+            "one@1": ("usr/a.lines", "usr/b.lines"),
+        }
+
+
+def test_content_without_the_links_that_it_was_read_for():
+    assert packages(scanned(STORE, layer_of({"usr/.wh.a.lines": b""}))) == {
+        "one@1": ("usr/b.lines",)
+    }
+    assert packages(scanned(STORE, layer_of({".wh.usr": b""}))) == {}
+
+
 def test_files_behind_a_linked_directory_are_found_once():
     first = layer_of({"var/db": (SYMLINK, "../usr/db"), "usr/db/a.lines": b"one 1"})
     scan = scanned(first, layer_of({"var/db/a.lines": b"one 2"}))
@@ -150,10 +183,6 @@ def test_programs_too_large_to_read(monkeypatch):
 def test_names_that_are_no_utf_8_are_written_with_escapes():
     layer = layer_of({"caf\udce9.lines": b"one 1"})
     assert packages(scanned(layer)) == {"one@1": ("caf\\xe9.lines",)}
-
-
-SHARED = layer_of({"base.lines": b"base 1"})
-OWN = [layer_of({f"{name}.lines": name.encode() + b" 1"}) for name in ("one", "two")]
 
 
 def test_a_layer_of_several_images_is_read_once():

@@ -82,7 +82,7 @@ class LayerScan(NamedTuple):
         return tuple(_status(name, scans) for name, scans in sorted(by_name.items()))
 
 
-def scan_layer(
+def scan_layer(  # noqa: PLR0913 - those with a default are all independent
     chunks: Iterable[bytes],
     where: str,
     catalogers: Catalogers,
@@ -122,11 +122,11 @@ def unread_links(scan: LayerScan, catalogers: Catalogers) -> dict[bytes, bytes]:
     /usr/src/app. Such a layer has to be read again, with what is returned here as `places`.
     """
     wanted: dict[bytes, bytes] = {}
+    files = scan.contents.files
     for name, target in pairs(scan.contents.hard_links):
-        if name not in scan.contents.files and catalogers.select(show_path(name)):
-            target = clean_name(target)
-            if target not in scan.contents.files:
-                wanted.setdefault(target, name)
+        if name not in files and catalogers.select(show_path(name)):
+            wanted.setdefault(clean_name(target), name)
+    wanted = {target: name for target, name in wanted.items() if target not in files}
     if not wanted:
         return {}
     here = {name for names in scan.contents.names.blocks() for name in wanted.keys() & set(names)}

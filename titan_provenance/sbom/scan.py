@@ -19,6 +19,7 @@ from titan_provenance.sbom.layer_scan import (
     LayerScan,
     scan_layer,
     show_path,
+    unread_links,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from titan_provenance.sbom.layer_scan import Catalogers
 
 WORKERS = 2
+Places = dict[bytes, bytes]
 
 
 class Origin(NamedTuple):
@@ -93,7 +95,7 @@ def merge_layers(image: LayeredImage, scans: Sequence[LayerScan]) -> ImageScan:
     founds = {
         show_path(path): _found_at(path, kept)
         for path, kept in tree.files.items()
-        if not kept.value.failure
+        if not kept.value.failure and not (kept.value.place and path == kept.name)
     }
 
     def resolve(path: str) -> str:
@@ -154,7 +156,11 @@ class _Layers:
         where = f"{image.name}: layer {layer.index}"
         try:
             with closing(source.open_layer(layer)) as chunks:
-                self._keep(self._scan(chunks, where, layer.diff_id))
+                scan = self._scan(chunks, where, layer.diff_id)
+            if places := unread_links(scan, self._catalogers):
+                with closing(source.open_layer(layer)) as chunks:
+                    scan = self._scan(chunks, where, layer.diff_id, places)
+            self._keep(scan)
         except TitanProvenanceError as error:
             self.found[layer.diff_id] = error
 
@@ -167,19 +173,50 @@ class _Layers:
             f"{image.name}: the export lacks layers that the image has"
         )
         try:
-            with closing(source.export_layers()) as contents:
-                for name, chunks in contents:
-                    scan = self._scan(chunks, f"{image.name}: {name}", None)
-                    self._keep(scan)
-                    missing.discard(scan.diff_id)
-                    if not missing:
-                        return
+            again = self._read_contents(image, source, missing, {})
+            if again:
+                self._read_contents(image, source, missing, again)
         except TitanProvenanceError as error:
             problem = error
         self.found |= dict.fromkeys(missing, problem)
 
-    def _scan(self, chunks: Iterable[bytes], where: str, expected: Digest | None) -> LayerScan:
-        return scan_layer(chunks, where, self._catalogers, expected=expected, limits=self._limits)
+    def _read_contents(
+        self,
+        image: LayeredImage,
+        source: LayerExport,
+        missing: set[Digest],
+        again: Mapping[str, Places],
+    ) -> dict[str, Places]:
+        """Read an export, or those contents that are to be read again; return what to read again.
+
+        What was read is no longer `missing`; ends as soon as nothing is.
+        """
+        unread: dict[str, Places] = {}
+        with closing(source.export_layers()) as contents:
+            for name, chunks in contents:
+                if again and name not in again:
+                    continue
+                scan = self._scan(chunks, f"{image.name}: {name}", None, again.get(name))
+                places = {} if again else unread_links(scan, self._catalogers)
+                if places:
+                    unread[name] = places
+                    continue
+                self._keep(scan)
+                missing.discard(scan.diff_id)
+                if not missing:
+                    break
+        return unread
+
+    def _scan(
+        self,
+        chunks: Iterable[bytes],
+        where: str,
+        expected: Digest | None,
+        places: Places | None = None,
+    ) -> LayerScan:
+        return scan_layer(
+            chunks, where, self._catalogers, expected=expected, limits=self._limits, places=places
+        )
 
     def _keep(self, scan: LayerScan) -> None:
         self.found[scan.diff_id] = scan
@@ -209,9 +246,9 @@ def _stored_size(layer: Layer) -> int:
 def _found_at(path: bytes, kept: Kept[FileScan]) -> Found:
     """Return what was found in a file, said of the path that it has: hard links have another."""
     found = kept.value.found
-    if path == kept.name:
+    old, new = kept.value.place or show_path(kept.name), show_path(path)
+    if old == new:
         return found
-    old, new = show_path(kept.name), show_path(path)
     return found._replace(
         packages=tuple(
             package._replace(
