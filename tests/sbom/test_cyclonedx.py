@@ -1,39 +1,18 @@
-import importlib.resources
 import json
 import random
 
-import jsonschema_rs
 import pytest
 from cyclonedx.model.bom import Bom
 from fakes.bills import APP, LEFT_PAD, LODASH, MUSL, bill_of, component, reached, small_bill
+from fakes.schemas import cyclonedx_validators
 
 from titan_provenance.model.package import Package
 from titan_provenance.sbom.cyclonedx import SPEC_VERSIONS, root_purl, write_cyclonedx
 
-SCHEMAS = importlib.resources.files("cyclonedx.schema") / "_res"
-
-
-def schema(name):
-    return json.loads((SCHEMAS / name).read_text())
-
 
 @pytest.fixture(scope="module")
 def validators():
-    """The published schemas, with the ones that they refer to."""
-    shared = ("spdx", "jsf-0.82", "cryptography-defs")
-    resources = []
-    for name in shared:
-        document = schema(f"{name}.SNAPSHOT.schema.json")
-        resources.append((document["$id"], document))
-        resources.append((f"http://cyclonedx.org/schema/{name}.schema.json", document))
-        resources.append((f"http://cyclonedx.org/schema/{name}.SNAPSHOT.schema.json", document))
-    registry = jsonschema_rs.Registry(resources)
-    return {
-        version: jsonschema_rs.validator_for(
-            schema(f"bom-{version}.SNAPSHOT.schema.json"), registry=registry
-        )
-        for version in SPEC_VERSIONS
-    }
+    return cyclonedx_validators()
 
 
 @pytest.mark.parametrize("version", SPEC_VERSIONS)
