@@ -56,17 +56,23 @@ class FakeStore:
 
 
 class FakeExport:
-    """The same from an engine, last layer first."""
+    """The same from an engine, last layer first, each named by its diffID if `named`."""
 
     def __init__(self, layers: list[bytes]) -> None:
         self.layers = layers
-        self.exports = 0
+        self.named = False
+        self.exports = self.pieces = 0
 
     def export_layers(self) -> Generator[tuple[str, Generator[bytes]]]:
         """Yield all layers."""
         self.exports += 1
         for number, layer in enumerate(reversed(self.layers)):
-            yield f"content {number}", (piece for piece in (layer,))
+            name = f"blobs/sha256/{Digest.of(layer).hex}" if self.named else f"content {number}"
+            yield name, self._pieces(layer)
+
+    def _pieces(self, layer: bytes) -> Generator[bytes]:
+        self.pieces += 1
+        yield layer
 
 
 def image_of(*layers: bytes, name: str = "oci-dir:image", export: bool = False) -> LayeredImage:

@@ -53,7 +53,8 @@ def seeds():
             member.pax_headers = {"comment": "seed", "GNU.sparse.map": "0,0"}
             tar.addfile(member)
         found.append(buffer.getvalue())
-    return found
+    scan = scan_layer([plain], "layer", CATALOGERS)
+    return [*found, encode(scan, "1")]
 
 
 def scanned(data, size):
@@ -91,13 +92,13 @@ def fuzz_cache(data):
 def main():
     """Fuzz from seeds of our own."""
     what, *options = sys.argv[1:] or ["layer"]
-    directory = tempfile.mkdtemp(prefix="seeds-")
-    for number, seed in enumerate(seeds()):
-        with open(os.path.join(directory, f"seed-{number}"), "wb") as file:
-            file.write(seed)
     target = {"layer": fuzz_layer, "cache": fuzz_cache}[what]
-    atheris.Setup([sys.argv[0], *options, directory], target)
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as directory:
+        for number, seed in enumerate(seeds()):
+            with open(f"{directory}/{number}", "wb") as file:
+                file.write(seed)
+        atheris.Setup([sys.argv[0], *options, directory], target)
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -227,6 +227,17 @@ def test_an_export_is_read_only_if_a_layer_is_missing(tmp_path):
     assert set(packages(scan)) == {"base@1", "one@1", "two@1"}
 
 
+@pytest.mark.parametrize(("named", "read"), [(True, 2), (False, 3)])
+def test_layers_that_an_export_names_are_not_read_again(tmp_path, named, read):
+    cache = LayerCache(tmp_path, CATALOGERS.version)
+    scan_images([image_of(OWN[1])], CATALOGERS, cache=cache)
+    image = image_of(SHARED, *OWN, export=True)
+    image.source.named = named
+    (scan,) = scan_images([image], CATALOGERS, cache=cache)
+    assert set(packages(scan)) == {"base@1", "one@1", "two@1"}
+    assert image.source.pieces == read
+
+
 def test_an_export_that_lacks_a_layer():
     image = image_of(SHARED, OWN[0], export=True)
     image.source.layers.pop()

@@ -97,9 +97,12 @@ def parse_records(data: bytes, where: str) -> dict[bytes, bytes]:
     while position < len(data):
         space = data.find(b" ", position, position + _LENGTH_DIGITS)
         digits = data[position : max(space, position)]
-        end = position + int(digits) if digits.isdigit() else 0
+        end = position + int(digits) if digits.isdigit() else -1
+        # What is no number leads nowhere, and a length has to lead on.
+        if not position < space < end <= len(data) or data[end - 1] != ord("\n"):
+            _fail(where, "an extended header is malformed")
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if not key or not equals or end > len(data) or data[end - 1] != ord("\n"):
+        if not key or not equals:
             _fail(where, "an extended header is malformed")
         if key in _NAMES and b"\0" in value:
             _fail(where, "an extended header has a name with a zero byte")

@@ -13,6 +13,7 @@ from titan_provenance.cataloger.assemble import Inventory, assemble
 from titan_provenance.errors import CouldNotCheckError, TitanProvenanceError
 from titan_provenance.image.layered import LayerExport
 from titan_provenance.image.tree import ImageTree
+from titan_provenance.model.digest import Digest
 from titan_provenance.sbom.layer_scan import (
     CatalogerStatus,
     FileScan,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from titan_provenance.image.layer import Layer
     from titan_provenance.image.layered import LayeredImage, LayerStore
     from titan_provenance.image.tree import Kept
-    from titan_provenance.model.digest import Digest
     from titan_provenance.model.package import Package
     from titan_provenance.sbom.cache import LayerCache
     from titan_provenance.sbom.layer_scan import Catalogers
@@ -194,7 +194,7 @@ class _Layers:
         unread: dict[str, Places] = {}
         with closing(source.export_layers()) as contents:
             for name, chunks in contents:
-                if again and name not in again:
+                if (again and name not in again) or self._is_found(name):
                     continue
                 scan = self._scan(chunks, f"{image.name}: {name}", None, again.get(name))
                 places = {} if again else unread_links(scan, self._catalogers)
@@ -206,6 +206,10 @@ class _Layers:
                 if not missing:
                     break
         return unread
+
+    def _is_found(self, name: str) -> bool:
+        """Say whether a content is named by the diffID of a layer that is there already."""
+        return Digest(name.rpartition("/")[2]) in self.found
 
     def _scan(
         self,
