@@ -167,11 +167,14 @@ def run_here(name: str, directories: list[str]) -> None:
 def main() -> None:
     """Compare all candidates."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("layouts", nargs="+", metavar="OCI_DIRECTORY")
+    parser.add_argument("layouts", nargs="*", metavar="OCI_DIRECTORY")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--candidate", choices=list(CANDIDATES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     layouts = [os.path.realpath(path) for path in options.layouts]
+    if not layouts:
+        print("layers: no OCI layouts of images were named: nothing measured")
+        return
     if options.candidate:
         run_here(options.candidate, layouts)
         return
