@@ -64,6 +64,13 @@ def test_name_and_version_are_needed(data):
         python.parse_metadata(PATH, data)
 
 
+def test_headers_are_read_to_a_size():
+    data = b"Name: a\nVersion: 1\nRequires-Dist: b;" + b";" * 600_000
+    found = python.parse_metadata(PATH, data)
+    assert found.packages[0].depends == ("b",)
+    assert found.status == "partial"
+
+
 def test_eggs_state_what_they_require_beside():
     found = python.parse_requires("a/x.egg-info/requires.txt", b"six>=1\nA_b\n\n[extra]\nmock\n")
     assert found.additions == (Addition("pypi", "a/x.egg-info", depends=("six", "a-b")),)

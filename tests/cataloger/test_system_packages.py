@@ -66,7 +66,7 @@ def test_a_damaged_apk_database_says_what_was_not_read():
     found = apk.parse("f", APK + b"\nP:nameless\nA:x86_64\n")
     assert found.status == "partial"
     assert len(found.packages) == 3
-    assert found.problems == ("f: a package without name or version: P:nameless A:x86_64",)
+    assert found.problems == ("f: no name or version, or too long: P:nameless A:x86_64",)
 
 
 def test_dpkg():
@@ -133,6 +133,25 @@ def test_packages_are_read_to_a_number(monkeypatch, module, parse, form):
     found = parse("f", data)
     assert len(found.packages) == 3
     assert found.problems == ("f: more than 3 packages",)
+
+
+@pytest.mark.parametrize(
+    ("parse", "data"),
+    [
+        (dpkg.parse_status, b"Package: a\nVersion: 1\nDepends: " + b"a," * 600_000),
+        (apk.parse, b"P:a\nV:1\nD:" + b"a " * 2_200_000),
+    ],
+)
+def test_a_package_of_megabytes_is_a_problem(parse, data):
+    found = parse("f", data + b"\n\nPackage: b\nVersion: 1\n\nP:b\nV:1\n")
+    assert [package.name for package in found.packages] == ["b"]
+    assert "f: " in found.problems[0]
+
+
+def test_owned_paths_are_read_to_a_size(monkeypatch):
+    monkeypatch.setattr(apk, "_MAX_FILES", 10)
+    found = apk.parse("f", b"P:a\nV:1\nF:dir\n" + b"R:file\n" * 9)
+    assert found.packages[0].files == "dir/file\ndir/file"
 
 
 def test_problems_are_named_to_a_number():

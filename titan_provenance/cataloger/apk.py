@@ -12,6 +12,7 @@ import re
 from titan_provenance.cataloger.interface import Cataloger, Found, ParseError
 from titan_provenance.cataloger.text import (
     MAX_PACKAGES,
+    MAX_PATH,
     decode,
     is_name,
     limited,
@@ -23,6 +24,9 @@ from titan_provenance.model.package import Package
 
 _NAME = "apk"
 _FIELD = re.compile(r"^([A-Za-z]):(.*)$", re.MULTILINE)
+# The largest packages have twenty thousand files.
+_MAX_PARAGRAPH = 4 * 1024 * 1024
+_MAX_FILES = 16 * 1024 * 1024
 _CONSTRAINT = re.compile(r"[<>=~@]")
 
 
@@ -34,20 +38,22 @@ def parse(path: str, data: bytes) -> Found:
     packages: list[Package] = []
     problems: list[str] = []
     for paragraph in paragraphs(decode(data)):
-        if len(packages) == MAX_PACKAGES:
+        if len(packages) + len(problems) >= MAX_PACKAGES:
             problems.append(f"{path}: more than {MAX_PACKAGES} packages")
             break
         package = _package(path, paragraph)
         if package:
             packages.append(package)
         else:
-            problems.append(f"{path}: a package without name or version: {line(paragraph)[:60]}")
+            problems.append(f"{path}: no name or version, or too long: {line(paragraph)[:60]}")
     if problems and not packages:
         raise ParseError(f"{path}: no database of apk packages")
     return Found(packages=tuple(packages), problems=limited(problems))
 
 
 def _package(path: str, paragraph: str) -> Package | None:
+    if len(paragraph) > _MAX_PARAGRAPH:
+        return None
     head, files = _split(paragraph)
     name, version = head.get("P", ""), head.get("V", "")
     if not is_name(name) or not is_name(version):
@@ -75,12 +81,14 @@ def _split(paragraph: str) -> tuple[dict[str, str], str]:
     """Return the fields of a package, and the paths that it owns."""
     head: dict[str, str] = {}
     files: list[str] = []
-    directory = ""
-    for letter, value in _FIELD.findall(paragraph):
+    directory, size = "", 0
+    for match in _FIELD.finditer(paragraph):
+        letter, value = match.groups()
         if letter == "F":
-            directory = value
-        elif letter == "R":
+            directory = value[:MAX_PATH]
+        elif letter == "R" and size < _MAX_FILES:
             files.append(f"{directory}/{value}" if directory else value)
+            size += len(files[-1])
         else:
             head.setdefault(letter, value)
     return head, "\n".join(files)

@@ -34,6 +34,7 @@ _FIELDS = (
 _FIELD = re.compile(
     rf"^({_FIELDS}):[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE | re.IGNORECASE | re.ASCII
 )
+_MAX_PARAGRAPH = 1024 * 1024
 _SOURCE = re.compile(r"([^\s(]+)(?:\s*\(([^\s)]+)\))?")
 _MD5 = re.compile(r"^[0-9a-f]{32} [ *](.+)$", re.MULTILINE)
 
@@ -47,9 +48,12 @@ def parse_status(path: str, data: bytes) -> Found:
     problems: list[str] = []
     absent = False
     for paragraph in paragraphs(decode(data).replace("\r\n", "\n")):
-        if len(packages) == MAX_PACKAGES:
+        if len(packages) + len(problems) >= MAX_PACKAGES:
             problems.append(f"{path}: more than {MAX_PACKAGES} packages")
             break
+        if len(paragraph) > _MAX_PARAGRAPH:
+            problems.append(f"{path}: a package of too many bytes: {line(paragraph)[:60]}")
+            continue
         fields = {name.lower(): value for name, value in _FIELD.findall(paragraph)}
         state = fields.get("status", "installed").split()
         if is_name(fields.get("package")) and state and state[-1] not in _PRESENT:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _NAME = "python"
 _HEADER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 _REQUIREMENT = re.compile(r"[ \t]*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
-_EXTRA = re.compile(r";.*\bextra\b")
+_EXTRA = re.compile(r"\bextra\b")
+_MAX_HEAD = 512 * 1024
 _CLASSIFIER = "License :: "
 _NO_LICENSE = frozenset({"", "UNKNOWN", "OSI Approved"})
 _MAX_LICENSE = 100
@@ -41,7 +42,7 @@ def parse_metadata(path: str, data: bytes) -> Found:
     headers: dict[str, list[str]] = {}
     # The free text after the first empty line may look like headers.
     head = decode(data).replace("\r\n", "\n").partition("\n\n")[0]
-    for name, value in _HEADER.findall(head):
+    for name, value in _HEADER.findall(head[:_MAX_HEAD]):
         headers.setdefault(name.lower(), []).append(value.strip())
     name, version = _first(headers, "name"), _first(headers, "version")
     if not is_name(name) or not is_name(version):
@@ -58,7 +59,8 @@ def parse_metadata(path: str, data: bytes) -> Found:
         description=_first(headers, "summary"),
         depends=_requirements(headers.get("requires-dist", [])),
     )
-    return Found(packages=(package,))
+    problems = (f"{path}: only {_MAX_HEAD} characters of it read",) * (len(head) > _MAX_HEAD)
+    return Found(packages=(package,), problems=problems)
 
 
 def _first(headers: dict[str, list[str]], name: str) -> str:
@@ -109,7 +111,9 @@ def _requirements(lines: Iterable[str]) -> tuple[str, ...]:
     Other environment markers are not evaluated: what they exclude is not installed, and an edge
     needs an installed package.
     """
-    matches = [_REQUIREMENT.match(text) for text in lines if not _EXTRA.search(text)]
+    matches = [
+        _REQUIREMENT.match(text) for text in lines if not _EXTRA.search(text.partition(";")[2])
+    ]
     return unique([normalize_pypi(match[1]) for match in matches if match])
 
 

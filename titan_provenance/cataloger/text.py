@@ -18,6 +18,7 @@ MAX_PACKAGES = 150_000
 MAX_PROBLEMS = 20
 _MAX_JSON_VALUES = 1_000_000
 
+_GAP = re.compile(r"\n{2,}")
 # Surrogates appear when JSON spells half a pair; no document could be written with them.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
@@ -84,13 +85,12 @@ def unique(texts: list[str]) -> tuple[str, ...]:
 def paragraphs(text: str) -> Iterator[str]:
     """Return the paragraphs of a text, which empty lines end, one after the other."""
     start = 0
-    while start < len(text):
-        end = text.find("\n\n", start)
-        end = len(text) if end < 0 else end
-        paragraph = text[start:end].strip("\n")
-        if paragraph:
-            yield paragraph
-        start = end + 2
+    for gap in _GAP.finditer(text):
+        if gap.start() > start:
+            yield text[start : gap.start()]
+        start = gap.end()
+    if start < len(text):
+        yield text[start:]
 
 
 def limited(problems: list[str]) -> tuple[str, ...]:
