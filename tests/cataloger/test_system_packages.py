@@ -148,6 +148,16 @@ def test_a_package_of_megabytes_is_a_problem(parse, data):
     assert "f: " in found.problems[0]
 
 
+@pytest.mark.parametrize(("parse", "data"), [(dpkg.parse_status, DPKG), (apk.parse, APK)])
+def test_dependencies_are_read_to_a_number(monkeypatch, parse, data):
+    monkeypatch.setattr(text, "_MAX_NAMES", 4)
+    found = parse("f", data)
+    first, *others = found.packages
+    assert first.depends
+    assert not any(package.depends or package.provides for package in others)
+    assert found.problems == ("f: more than 4 dependencies",)
+
+
 def test_owned_paths_are_read_to_a_size(monkeypatch):
     monkeypatch.setattr(apk, "_MAX_FILES", 10)
     found = apk.parse("f", b"P:a\nV:1\nF:dir\n" + b"R:file\n" * 9)

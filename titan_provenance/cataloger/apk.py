@@ -13,6 +13,7 @@ from titan_provenance.cataloger.interface import Cataloger, Found, ParseError
 from titan_provenance.cataloger.text import (
     MAX_PACKAGES,
     MAX_PATH,
+    NameBudget,
     decode,
     is_name,
     limited,
@@ -37,15 +38,17 @@ def parse(path: str, data: bytes) -> Found:
     """
     packages: list[Package] = []
     problems: list[str] = []
+    names = NameBudget()
     for paragraph in paragraphs(decode(data)):
         if len(packages) + len(problems) >= MAX_PACKAGES:
             problems.append(f"{path}: more than {MAX_PACKAGES} packages")
             break
         package = _package(path, paragraph)
         if package:
-            packages.append(package)
+            packages.append(names.keep(package))
         else:
             problems.append(f"{path}: no name or version, or too long: {line(paragraph)[:60]}")
+    problems += names.problems(path)
     if problems and not packages:
         raise ParseError(f"{path}: no database of apk packages")
     return Found(packages=tuple(packages), problems=limited(problems))

@@ -11,6 +11,7 @@ import re
 from titan_provenance.cataloger.interface import Addition, Cataloger, Found, ParseError
 from titan_provenance.cataloger.text import (
     MAX_PACKAGES,
+    NameBudget,
     decode,
     is_name,
     limited,
@@ -46,6 +47,7 @@ def parse_status(path: str, data: bytes) -> Found:
     """
     packages: list[Package] = []
     problems: list[str] = []
+    names = NameBudget()
     absent = False
     for paragraph in paragraphs(decode(data).replace("\r\n", "\n")):
         if len(packages) + len(problems) >= MAX_PACKAGES:
@@ -59,9 +61,10 @@ def parse_status(path: str, data: bytes) -> Found:
         if is_name(fields.get("package")) and state and state[-1] not in _PRESENT:
             absent = True
         elif is_name(fields.get("package")) and is_name(fields.get("version", "").strip()):
-            packages.append(_package(path, fields))
+            packages.append(names.keep(_package(path, fields)))
         else:
             problems.append(f"{path}: a package without name or version: {line(paragraph)[:60]}")
+    problems += names.problems(path)
     if problems and not packages and not absent:
         raise ParseError(f"{path}: no database of dpkg packages")
     return Found(packages=tuple(packages), problems=limited(problems))

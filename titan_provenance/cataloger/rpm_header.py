@@ -10,7 +10,15 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.cataloger.interface import Found, ParseError
-from titan_provenance.cataloger.text import MAX_PACKAGES, decode, is_name, limited, line, unique
+from titan_provenance.cataloger.text import (
+    MAX_PACKAGES,
+    NameBudget,
+    decode,
+    is_name,
+    limited,
+    line,
+    unique,
+)
 from titan_provenance.model.package import Package
 
 if TYPE_CHECKING:
@@ -70,6 +78,7 @@ def read_headers(path: str, blobs: Iterable[bytes]) -> Found:
     packages: list[Package] = []
     problems: list[str] = []
     left = MAX_SIZE
+    names = NameBudget()
     try:
         for blob in blobs:
             # A damaged database may name the same large blob many times.
@@ -82,9 +91,10 @@ def read_headers(path: str, blobs: Iterable[bytes]) -> Found:
             except ParseError as error:
                 problems.append(error.message)
                 continue
-            packages += [package] if package else []
+            packages += [names.keep(package)] if package else []
     except ParseError as error:
         problems.append(error.message)
+    problems += names.problems(path)
     if problems and not packages:
         raise ParseError(problems[0])
     return Found(packages=tuple(packages), problems=limited(problems))

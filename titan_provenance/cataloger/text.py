@@ -11,12 +11,15 @@ from titan_provenance.cataloger.interface import ParseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from titan_provenance.model.package import Package
+
 MAX_LINE = 500
 MAX_NAME = 256
 MAX_PATH = 4096
 MAX_PACKAGES = 150_000
 MAX_PROBLEMS = 20
 _MAX_JSON_VALUES = 1_000_000
+_MAX_NAMES = 1_000_000
 
 _GAP = re.compile(r"\n{2,}")
 # Surrogates appear when JSON spells half a pair; no document could be written with them.
@@ -91,6 +94,22 @@ def paragraphs(text: str) -> Iterator[str]:
         start = gap.end()
     if start < len(text):
         yield text[start:]
+
+
+class NameBudget:
+    """Holds the names that the packages of one file depend on and provide to a number in all."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_NAMES
+
+    def keep(self, package: Package) -> Package:
+        """Return the package, without these names when there are too many."""
+        self._left -= len(package.depends) + len(package.provides)
+        return package if self._left >= 0 else package._replace(depends=(), provides=())
+
+    def problems(self, path: str) -> list[str]:
+        """Say whether names were left out."""
+        return [f"{path}: more than {_MAX_NAMES} dependencies"] if self._left < 0 else []
 
 
 def limited(problems: list[str]) -> tuple[str, ...]:
