@@ -15,8 +15,6 @@ PASSPHRASE = "correct horse"
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(("GITHUB_", "TITAN_"))]:
-        monkeypatch.delenv(name)
     monkeypatch.setattr("titan_provenance.release.gate.SYSTEM_TRUST", str(tmp_path / "etc"))
     monkeypatch.setenv("TITAN_PROVENANCE_KEY_PASSPHRASE", PASSPHRASE)
     host = Host(tmp_path)

@@ -18,8 +18,6 @@ from titan_provenance.model.verdict import CHECK_IDS
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(("GITHUB_", "TITAN_"))]:
-        monkeypatch.delenv(name)
     return Host(tmp_path)
 
 
