@@ -7,12 +7,14 @@
         registry.fault("/manifests/", answer(429, headers={"Retry-After": "1"}))
 
 Faults apply to the next requests whose path contains a text, one each, in order; `requests` logs
-what came in. With `auth="bearer"` the same server is its own token server at /token.
+what came in. With `auth="bearer"` the same server is its own token server at /token. It takes
+pushes as well; without `referrers = True` it knows of no subjects, as docker-registry 2.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 import time
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 USER, PASSWORD, IDENTITY_TOKEN = "robot", "correct horse", "identity-token-0123"
 MANIFESTS = "/manifests/"
 BLOBS = "/blobs/"
+REFERRERS = "/referrers/"
 
 Fault = Callable[["Exchange"], None]
 
@@ -75,6 +78,7 @@ class FakeRegistry:
         token_field: Literal["token", "access_token"] = "token",  # noqa: S107
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.referrers = False
         self.auth = auth
         self.latency = latency
         self.anonymous_tokens = anonymous_tokens
@@ -129,6 +133,11 @@ class FakeRegistry:
         image.root = image.add(media_type, data)
         return self.push(repository, tag, image)
 
+    def manifest(self, repository: str, name: str) -> Any:
+        """Return the JSON of the manifest or index under a tag or digest, None if there is none."""
+        found = self._find("manifests", repository, name)
+        return json.loads(found[2]) if found else None
+
     def fault(self, match: str, *faults: Fault, forever: bool = False) -> None:
         """Order faults for requests whose path contains `match`; the last one may go on forever."""
         self._orders.append(_Order(match, list(faults), forever))
@@ -152,6 +161,26 @@ class FakeRegistry:
             return None
         media_type, data = kept.contents[digest]
         return digest, media_type if kind == "manifests" else "application/octet-stream", data
+
+    def _keep(self, repository: str, media_type: str, data: bytes, tag: str = "") -> str:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        with self._guard:
+            kept = self._repositories.setdefault(repository, _Repository())
+            kept.contents[digest] = (media_type, data)
+            if tag and tag != digest:
+                kept.tags[tag] = digest
+        return digest
+
+    def _referrers(self, repository: str, digest: str) -> list[dict[str, Any]]:
+        kept = self._repositories.get(repository, _Repository())
+        found = []
+        for name, (media_type, data) in kept.contents.items():
+            document = json.loads(data) if "manifest" in media_type else {}
+            if document.get("subject", {}).get("digest") == digest:
+                shown = {"mediaType": media_type, "digest": name, "size": len(data)}
+                more = {key: document[key] for key in ("artifactType", "annotations")}
+                found.append({**shown, **more})
+        return found
 
     def _issue(self, scope: str) -> dict[str, Any]:
         with self._guard:
@@ -187,13 +216,18 @@ class Exchange(BaseHTTPRequestHandler):
             fault(self)
         elif urlsplit(self.path).path == "/token":
             self._answer_token(body.decode())
-        elif self._is_authorized():
-            self.answer_content()
-        else:
+        elif not self._is_authorized():
             self._challenge()
+        elif self.command in {"POST", "PUT"}:
+            self._take(body)
+        elif REFERRERS in self.path:
+            self._answer_referrers()
+        else:
+            self.answer_content()
 
     do_HEAD = do_GET  # noqa: N815  http.server names them so
     do_POST = do_GET  # noqa: N815
+    do_PUT = do_GET  # noqa: N815
 
     def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         """Send a whole answer."""
@@ -217,6 +251,39 @@ class Exchange(BaseHTTPRequestHandler):
         renamed = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answer(200, change(data), fields | renamed)
 
+    def _take(self, body: bytes) -> None:
+        """Begin an upload, or keep the blob or manifest that is put."""
+        path, _, query = self.path.removeprefix("/v2/").partition("?")
+        if self.command == "POST":
+            place = f"/v2/{path}0123?_state=begun"
+            self.answer(202, b"", {"Location": place})
+            return
+        if MANIFESTS in f"/{path}":
+            repository, _, name = path.partition(MANIFESTS)
+            media_type = self.headers["Content-Type"]
+            digest = self.registry._keep(repository, media_type, body, name)
+            headers = {}
+            if self.registry.referrers and "subject" in json.loads(body):
+                headers["OCI-Subject"] = json.loads(body)["subject"]["digest"]
+        else:
+            repository, _, name = path.partition(BLOBS)
+            digest = self.registry._keep(repository, "application/octet-stream", body)
+            name, headers = parse_qs(query)["digest"][0], {}
+        if name.startswith("sha256:") and name != digest:
+            self.answer(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}')
+        else:
+            self.answer(201, b"", {"Docker-Content-Digest": digest, **headers})
+
+    def _answer_referrers(self) -> None:
+        if not self.registry.referrers:
+            self.answer(404, b"404 page not found\n")
+            return
+        repository, _, digest = urlsplit(self.path).path.removeprefix("/v2/").partition(REFERRERS)
+        found = self.registry._referrers(repository, digest)
+        media_type = "application/vnd.oci.image.index.v1+json"
+        index = {"schemaVersion": 2, "mediaType": media_type, "manifests": found}
+        self.answer(200, json.dumps(index).encode(), {"Content-Type": media_type})
+
     def send(self, data: bytes) -> bool:
         """Send raw bytes of a body; False once the client is gone or the server stops."""
         try:
@@ -235,8 +302,10 @@ class Exchange(BaseHTTPRequestHandler):
         return True
 
     def _scope(self) -> str:
-        name = self.path.removeprefix("/v2/").partition(MANIFESTS)[0].partition(BLOBS)[0]
-        return f"repository:{name}:pull"
+        name = self.path.removeprefix("/v2/")
+        for part in (MANIFESTS, BLOBS, REFERRERS):
+            name = name.partition(part)[0]
+        return f"repository:{name}:{'pull,push' if self.command in {'POST', 'PUT'} else 'pull'}"
 
     def _challenge(self) -> None:
         if self.registry.auth == "basic":

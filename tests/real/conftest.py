@@ -7,6 +7,7 @@ import pytest
 from real.parts import (
     SERVICES,
     VERSION,
+    Cosign,
     Registry,
     Workplace,
     for_each,
@@ -77,3 +78,14 @@ def workplace(tmp_path, layouts):
     place = Workplace(tmp_path)
     assert place.build(f"oci-dir:{layouts}").code == 0
     return place
+
+
+@pytest.fixture
+def cosign(tmp_path):
+    """Return cosign with a home of its own."""
+    named = os.environ.get("TITAN_PROVENANCE_TEST_COSIGN")
+    command = named if named and os.path.exists(named) else shutil.which("cosign")
+    require(command, "cosign", in_ci=shutil.which("go") is not None)
+    directory = tmp_path / "cosign"
+    directory.mkdir()
+    return Cosign(command, directory)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from titan_provenance.model.release import PREDICATE_TYPE
+
 SERVICES = ("brain", "execution", "hunter", "nats", "scavenger", "sentinel", "strategies")
 VERSION = "1.4.0"
 PASSPHRASE = "only for these tests"
@@ -227,3 +229,43 @@ class Workplace:
         with open(manifest or self.manifest, encoding="utf-8") as file:
             services = json.load(file)["predicate"]["services"]
         return {name: entry["image"].partition("@")[2] for name, entry in services.items()}
+
+
+class Cosign:
+    """cosign with managed keys and no service: an empty signing config, an empty trusted root."""
+
+    def __init__(self, command, directory):
+        self._command = command
+        self._directory = str(directory)
+        kinds = {
+            "signing-config": "signingconfig.v0.2+json",
+            "trusted-root": "trustedroot+json;version=0.1",
+        }
+        for name, kind in kinds.items():
+            content = f'{{"mediaType": "application/vnd.dev.sigstore.{kind}"}}'
+            (directory / name).write_text(content, encoding="utf-8")
+
+    def run(self, *words):
+        settings = {"HOME": self._directory, "COSIGN_PASSWORD": PASSPHRASE}
+        return run(self._command, *words, cwd=self._directory, **settings)
+
+    def accepts(self, bundle, public_key, digest, kind=PREDICATE_TYPE):
+        """Say whether cosign accepts a bundle, and what it prints."""
+        asked = ["--bundle", bundle, "--key", public_key, "--type", kind]
+        digest = ["--digest", digest.removeprefix("sha256:"), "--digestAlg", "sha256"]
+        command = ["verify-blob-attestation", "--insecure-ignore-tlog", *asked, *digest]
+        outcome = self.run(*command)
+        assert (outcome.code == 0) == ("Verified OK" in outcome.out + outcome.err), outcome
+        return outcome.code == 0, outcome.err
+
+    def new_key(self, private_key=None):
+        """Make a key pair of cosign's own kind, or import one; return the paths of both halves."""
+        words = ["import-key-pair", "--key", private_key] if private_key else ["generate-key-pair"]
+        assert self.run(*words, "--output-key-prefix", "cosign").code == 0
+        return [os.path.join(self._directory, f"cosign.{suffix}") for suffix in ("key", "pub")]
+
+    def attest(self, statement, key, bundle):
+        """Sign a statement as it is."""
+        settings = ["--signing-config", "signing-config", "--trusted-root", "trusted-root"]
+        files = ["--key", key, "--statement", statement, "--bundle", bundle]
+        return self.run("attest-blob", "--yes", *settings, *files)

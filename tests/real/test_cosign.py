@@ -1,68 +1,13 @@
 """cosign 3 accepts the bundles that we write, and we accept those that it writes."""
 
-import os
-import shutil
-
 import pytest
 from cryptography.hazmat.primitives import serialization
 from fakes.host import refused_by
-from real.parts import PASSPHRASE, changed_byte, require, run
-
-from titan_provenance.model.release import PREDICATE_TYPE
+from real.parts import PASSPHRASE, changed_byte
 
 pytestmark = pytest.mark.real
 
 REFUSED_KEY = "accepted signatures do not match threshold"
-
-
-class Cosign:
-    """cosign with managed keys and no service: an empty signing config, an empty trusted root."""
-
-    def __init__(self, command, directory):
-        self._command = command
-        self._directory = str(directory)
-        kinds = {
-            "signing-config": "signingconfig.v0.2+json",
-            "trusted-root": "trustedroot+json;version=0.1",
-        }
-        for name, kind in kinds.items():
-            content = f'{{"mediaType": "application/vnd.dev.sigstore.{kind}"}}'
-            (directory / name).write_text(content, encoding="utf-8")
-
-    def run(self, *words):
-        settings = {"HOME": self._directory, "COSIGN_PASSWORD": PASSPHRASE}
-        return run(self._command, *words, cwd=self._directory, **settings)
-
-    def accepts(self, bundle, public_key, digest, kind=PREDICATE_TYPE):
-        """Say whether cosign accepts a bundle, and what it prints."""
-        asked = ["--bundle", bundle, "--key", public_key, "--type", kind]
-        digest = ["--digest", digest.removeprefix("sha256:"), "--digestAlg", "sha256"]
-        command = ["verify-blob-attestation", "--insecure-ignore-tlog", *asked, *digest]
-        outcome = self.run(*command)
-        assert (outcome.code == 0) == ("Verified OK" in outcome.out + outcome.err), outcome
-        return outcome.code == 0, outcome.err
-
-    def new_key(self, private_key=None):
-        """Make a key pair of cosign's own kind, or import one; return the paths of both halves."""
-        words = ["import-key-pair", "--key", private_key] if private_key else ["generate-key-pair"]
-        assert self.run(*words, "--output-key-prefix", "cosign").code == 0
-        return [os.path.join(self._directory, f"cosign.{suffix}") for suffix in ("key", "pub")]
-
-    def attest(self, statement, key, bundle):
-        """Sign a statement as it is."""
-        settings = ["--signing-config", "signing-config", "--trusted-root", "trusted-root"]
-        files = ["--key", key, "--statement", statement, "--bundle", bundle]
-        return self.run("attest-blob", "--yes", *settings, *files)
-
-
-@pytest.fixture
-def cosign(tmp_path):
-    named = os.environ.get("TITAN_PROVENANCE_TEST_COSIGN")
-    command = named if named and os.path.exists(named) else shutil.which("cosign")
-    require(command, "cosign", in_ci=shutil.which("go") is not None)
-    directory = tmp_path / "cosign"
-    directory.mkdir()
-    return Cosign(command, directory)
 
 
 def without_passphrase(pem):

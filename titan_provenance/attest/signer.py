@@ -125,11 +125,19 @@ def sign_manifest(manifest: bytes, name: str, signer: Signer) -> bytes:
     CouldNotCheckError when the signature does not verify (a faulty key store).
     """
     parse_manifest(manifest, name)
-    message = pae(PAYLOAD_TYPE, manifest)
+    return sign_statement(manifest, signer)
+
+
+def sign_statement(statement: bytes, signer: Signer) -> bytes:
+    """Return the bundle with the signature of `signer` over a statement that the caller made.
+
+    Raises CouldNotCheckError when the signature does not verify (a faulty key store).
+    """
+    message = pae(PAYLOAD_TYPE, statement)
     signature = signer.sign(message)
     if not signer.public_key.accepts(signature, message):
         raise CouldNotCheckError("the signature just made does not verify; nothing was written")
-    return write_bundle(manifest, PAYLOAD_TYPE, signature, signer.public_key.hint)
+    return write_bundle(statement, PAYLOAD_TYPE, signature, signer.public_key.hint)
 
 
 def _new_key(kind: str) -> PrivateKey:

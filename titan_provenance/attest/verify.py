@@ -88,10 +88,7 @@ def verify_release(
     verified = verify_manifest(checks, manifest, named, trust, now)
     if verified:
         checks.make("freshness", check_freshness, verified, now, None, None)
-    for check in checks.finish():
-        if check.status in {"failed", "error"}:
-            kind = VerificationError if check.status == "failed" else CouldNotCheckError
-            raise kind(f"{check.id}: {check.message}", hint=check.hint)
+    checks.raise_problem()
     if verified is None:
         raise CouldNotCheckError("nothing was verified")
     return verified
@@ -197,7 +194,7 @@ def check_signature(
     for bundle, signer in zip(bundles, signers, strict=True):
         if problem := signer.problem_at(now):
             raise VerificationError(
-                f"{bundle.name}: {problem}", hint="Sign the release again with a key that is valid."
+                f"{bundle.name}: {problem}", hint="Sign again with a key that is valid."
             )
     return signers, ", ".join(f"{signer.name} ({signer.key.algorithm})" for signer in signers)
 
@@ -313,6 +310,13 @@ class Checks:
     def skip(self, check_id: str, why: str) -> None:
         """Record that a check was not made, and why."""
         self._made[check_id] = Check(check_id, "skipped", why)
+
+    def raise_problem(self) -> None:
+        """Raise for the first check that did not pass; the message starts with its id."""
+        for check in self.finish():
+            if check.status in {"failed", "error"}:
+                kind = VerificationError if check.status == "failed" else CouldNotCheckError
+                raise kind(f"{check.id}: {check.message}", hint=check.hint)
 
     def finish(self) -> tuple[Check, ...]:
         """Return all checks in order; those not reached say which one they were waiting for."""

@@ -1,4 +1,4 @@
-"""`titan-provenance sbom generate|fleet|check|diff|convert`: bills of materials of images."""
+"""`titan-provenance sbom generate|fleet|check|diff|convert|attach|verify`: bills of materials."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SPEC_VERSION = click.option(
 
 @click.group("sbom", no_args_is_help=True)
 def command() -> None:
-    """Make, check, compare and convert bills of materials."""
+    """Make, check, compare, convert and sign bills of materials."""
 
 
 @make_command("generate", formats=FORMATS)
@@ -133,6 +133,47 @@ def convert(console: Console, bill: str, spec_version: SpecVersion) -> None:
     console.result(render(_read(bill), console.format, spec_version))
 
 
+@make_command("attach")
+@click.argument("image")
+@click.argument("bill")
+@click.option(
+    "--key",
+    required=True,
+    metavar="REF",
+    help="Key file, env:NAME, or awskms: gcpkms: azurekms: hv: hsm: address.",
+)
+@click.option("--signer", metavar="NAME", help="Name in the bundle's file name.")
+@click.option("--push", is_flag=True, help="Push the bundle to the image's registry, as referrer.")
+@click.option(
+    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
+)
+def attach(console: Console, **asked: Any) -> None:
+    """Sign that BILL, in JSON, is of IMAGE; write the bundle beside BILL, or push it.
+
+    The bundle is BILL.sigstore.json, or BILL.NAME.sigstore.json with --signer NAME.
+    """
+    from titan_provenance.cli.sbom_attach import AttachRequest, attach_bill
+
+    attach_bill(console, AttachRequest(**asked))
+
+
+@make_command("verify")
+@click.argument("image")
+@click.argument("bundles", nargs=-1, required=True)
+@click.option("--keys", metavar="DIR", help="Directory of the trust policy (trust.yaml).")
+@click.option(
+    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
+)
+def verify(console: Console, **asked: Any) -> None:
+    """Verify the BUNDLES of one bill of IMAGE by the role sbom, and write the bill.
+
+    IMAGE is a digest, or an image reference. One with a digest is not looked up.
+    """
+    from titan_provenance.cli.sbom_attach import VerifyRequest, write_verified_bill
+
+    write_verified_bill(console, VerifyRequest(**asked))
+
+
 def render(bill: Bill, form: str, spec_version: SpecVersion) -> bytes | str:
     """Return `bill` in one of `FORMATS`."""
     if form == "table":
@@ -156,5 +197,5 @@ def _read(path: str) -> Bill:
     return read_bill(read_bounded(path, MAX_DOCUMENT), path)
 
 
-for _command in (generate, fleet, check, diff, convert):
+for _command in (generate, fleet, check, diff, convert, attach, verify):
     command.add_command(_command)

@@ -40,22 +40,22 @@ def command(console: Console, manifest: str, key: str, signer: str | None) -> No
     path += BUNDLE_SUFFIX
     loaded = load_signer(key, os.environ, ask_passphrase)
     bundle = sign_manifest(data, manifest, loaded)
-    _refuse_other_signer(path, data, loaded.public_key.hint)
+    refuse_other_signer(path, data, loaded.public_key.hint, MAX_BUNDLE)
     write_atomic(path, bundle)
     console.note(f"wrote {path} ({loaded.public_key.algorithm}, hint {loaded.public_key.hint})")
 
 
-def _refuse_other_signer(path: str, manifest: bytes, hint: str) -> None:
-    """Keep the bundle of another signer over the same manifest; a stale one is replaced."""
+def refuse_other_signer(path: str, payload: bytes, hint: str, limit: int) -> None:
+    """Keep the bundle of another signer over the same payload; a stale one is replaced."""
     if not os.path.lexists(path):
         return
     try:
-        existing = parse_bundle(read_bounded(path, MAX_BUNDLE), path)
+        existing = parse_bundle(read_bounded(path, limit), path)
     except TitanProvenanceError as error:
         raise UsageError(
             f"{path} exists and is no bundle", hint="Remove it, or pass --signer NAME."
         ) from error
-    if existing.envelope.payload == manifest and existing.hint != hint:
+    if existing.envelope.payload == payload and existing.hint != hint:
         raise UsageError(
             f"{path} holds the signature of another key", hint="Pass --signer NAME to add yours."
         )

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from titan_provenance.document import load_json
 from titan_provenance.errors import DocumentError, RegistryError
-from titan_provenance.image.transport import origin
+from titan_provenance.image.transport import Message, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,60 +61,81 @@ def parse_challenges(header: str) -> list[Challenge]:
     return challenges
 
 
+class Access(NamedTuple):
+    """What is wanted of a repository: `pull`, or `pull,push` to write to it."""
+
+    repository: Repository
+    actions: Literal["pull", "pull,push"] = "pull"
+
+    @property
+    def purpose(self) -> str:
+        """What is to be done, for messages."""
+        return "read" if self.actions == "pull" else "write to"
+
+    def scope(self, offered: str) -> str:
+        """Return the scope to ask a token for: the one that a challenge offers, if it suffices.
+
+        Some registries offer `pull` whatever was to be done.
+        """
+        actions = offered.rpartition(":")[2].split(",")
+        if offered and (self.actions == "pull" or "push" in actions):
+            return offered
+        return f"repository:{self.repository.path}:{self.actions}"
+
+
 class Authenticator:
-    """Answers challenges, and keeps the answers per repository; safe to use from threads."""
+    """Answers challenges, and keeps the answers per access; safe to use from threads."""
 
     def __init__(
         self, transport: Transport, find_credential: Callable[[str], Credential | None]
     ) -> None:
         self._transport = transport
         self._find_credential = find_credential
-        self._answers: dict[Repository, str] = {}
-        self._locks: dict[Repository, threading.Lock] = {}
+        self._answers: dict[Access, str] = {}
+        self._locks: dict[Access, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def known(self, repository: Repository) -> str:
-        """Return the Authorization header that served this repository last, empty at first."""
-        return self._answers.get(repository, "")
+    def known(self, access: Access) -> str:
+        """Return the Authorization header that served this access last, empty at first."""
+        return self._answers.get(access, "")
 
-    def answer(
-        self, repository: Repository, challenge: str, refused: str, deadline: Deadline
-    ) -> str:
+    def answer(self, access: Access, challenge: str, refused: str, deadline: Deadline) -> str:
         """Return the Authorization header that answers a WWW-Authenticate header.
 
         `refused` is the one that was sent and not accepted: while one thread gets a new one, the
         others wait for it. Raises RegistryError when there is none to be had.
         """
         with self._guard:
-            lock = self._locks.setdefault(repository, threading.Lock())
+            lock = self._locks.setdefault(access, threading.Lock())
         with lock:
-            if self.known(repository) in {"", refused}:
-                self._answers[repository] = self._respond(repository, challenge, deadline)
-            return self._answers[repository]
+            if self.known(access) in {"", refused}:
+                self._answers[access] = self._respond(access, challenge, deadline)
+            return self._answers[access]
 
-    def _respond(self, repository: Repository, header: str, deadline: Deadline) -> str:
+    def _respond(self, access: Access, header: str, deadline: Deadline) -> str:
         offered = {item.scheme: item for item in reversed(parse_challenges(header))}
+        repository = access.repository
         credential = self._find_credential(repository.registry)
         if bearer := offered.get("bearer"):
-            return "Bearer " + self._token(repository, bearer, credential, deadline)
+            return "Bearer " + self._token(access, bearer, credential, deadline)
         if "basic" in offered and credential and credential.password:
             return credential.basic()
         raise RegistryError(
-            f"{repository.registry} asks for a login to read {repository}",
+            f"{repository.registry} asks for a login to {access.purpose} {repository}",
             hint=f"Run `docker login {repository.registry}`.",
         )
 
     def _token(
         self,
-        repository: Repository,
+        access: Access,
         challenge: Challenge,
         credential: Credential | None,
         deadline: Deadline,
     ) -> str:
-        realm = self._realm(repository, challenge)
+        realm = self._realm(access.repository, challenge)
         query = {
             "service": challenge.parameters.get("service", ""),
-            "scope": challenge.parameters.get("scope") or f"repository:{repository.path}:pull",
+            "scope": access.scope(challenge.parameters.get("scope", "")),
         }
         if credential and credential.identity_token:
             form = {
@@ -123,13 +144,14 @@ class Authenticator:
                 "client_id": CLIENT_ID,
                 "refresh_token": credential.identity_token,
             }
-            answer = self._transport.send(realm, form=form, deadline=deadline)
+            message = Message("POST", form)
+            answer = self._transport.send(realm, message=message, deadline=deadline)
         else:
             separator = "&" if urlsplit(realm).query else "?"
             basic = credential.basic() if credential else ""
             url = realm + separator + urlencode({key: text for key, text in query.items() if text})
             answer = self._transport.send(url, authorization=basic, deadline=deadline)
-        return _parse_token(answer, repository)
+        return _parse_token(answer, access.repository)
 
     def _realm(self, repository: Repository, challenge: Challenge) -> str:
         """Return the token server's URL; credentials go there, so it must be as safe as ours."""

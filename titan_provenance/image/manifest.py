@@ -144,6 +144,7 @@ def _descriptor(value: Any, where: str) -> Descriptor:
         size=size,
         platform=None if platform is None else _platform(_mapping(platform, where), where),
         annotations=_annotations(fields.get("annotations"), where),
+        artifact_type=_text(fields, "artifactType", where) if fields.get("artifactType") else "",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from titan_provenance.errors import RegistryError, VerificationError
-from titan_provenance.image.auth import Authenticator
+from titan_provenance.image.auth import Access, Authenticator
 from titan_provenance.image.credentials import find_credential
 from titan_provenance.image.deadline import Deadline
 from titan_provenance.image.manifest import (
@@ -20,7 +20,15 @@ from titan_provenance.image.manifest import (
     refuse_schema_1,
 )
 from titan_provenance.image.source import MANIFEST_LIMIT, Descriptor
-from titan_provenance.image.transport import Answer, Patience, Transport, origin
+from titan_provenance.image.transport import (
+    GET,
+    Answer,
+    Message,
+    Patience,
+    Transport,
+    origin,
+    show_url,
+)
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.reference import (
     DOCKER_HUB,
@@ -39,6 +47,10 @@ _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 401, 403, 404
 _ACCEPT = ", ".join(INDEX_MEDIA_TYPES + MANIFEST_MEDIA_TYPES)
 
 
+class MissingError(RegistryError):
+    """A registry answered, and does not have what it was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedManifest:
     """An index or manifest as a registry gave it; `data` hashes to `descriptor.digest`."""
@@ -48,10 +60,11 @@ class FetchedManifest:
 
 
 class RegistryClient:
-    """Reads manifests and blobs; keeps connections and tokens; safe to use from several threads.
+    """Reads manifests and blobs, and sends what else there is to ask of a repository.
 
-    `insecure` lists registries (`HOST[:PORT]`) that are spoken to over plain http; loopback ones
-    always are. `credentials` finds the credential for a registry host.
+    Keeps connections and tokens; safe to use from several threads. `insecure` lists registries
+    (`HOST[:PORT]`) that are spoken to over plain http; loopback ones always are. `credentials`
+    finds the credential for a registry host.
     """
 
     def __init__(
@@ -89,13 +102,13 @@ class RegistryClient:
     def manifest(self, reference: TagReference | DigestReference) -> FetchedManifest:
         """Return the index or manifest that `reference` names.
 
-        Raises VerificationError when the bytes do not hash to the digest asked for, RegistryError
-        when the registry has none, refuses, or answers otherwise than the specification says.
+        Raises VerificationError when the bytes do not hash to the digest asked for, MissingError
+        when the registry has none, RegistryError when it refuses or answers otherwise than the
+        specification says.
         """
         wanted = reference.digest if isinstance(reference, DigestReference) else reference.tag
-        deadline = Deadline(self._patience.deadline)
-        path = f"manifests/{wanted}"
-        answer = self._get(reference.repository, path, deadline, accept=_ACCEPT)
+        url = self.url(reference.repository, f"manifests/{wanted}")
+        answer = self.ask(reference.repository, url, accept=_ACCEPT)
         _check_status(answer, reference)
         media_type = _media_type(answer, reference)
         stated = answer.header("Docker-Content-Digest")
@@ -117,8 +130,8 @@ class RegistryClient:
 
         Raises RegistryError as `manifest` does.
         """
-        seconds = self._patience.deadline + descriptor.size / self._patience.slowest
-        answer = self._get(repository, f"blobs/{descriptor.digest}", Deadline(seconds))
+        url = self.url(repository, f"blobs/{descriptor.digest}")
+        answer = self.ask(repository, url, size=descriptor.size)
         _check_status(answer, DigestReference(repository, descriptor.digest))
         yield from answer.chunks(descriptor.size)
 
@@ -127,20 +140,47 @@ class RegistryClient:
         scheme = "http" if self._transport.allows_plain(host) else "https"
         return f"{scheme}://{host}/v2"
 
-    def _get(
-        self, repository: Repository, path: str, deadline: Deadline, accept: str = "*/*"
+    def url(self, repository: Repository, path: str) -> str:
+        """Return the URL of `path` in a repository."""
+        return f"{self._base(repository.registry)}/{repository.path}/{path}"
+
+    def ask(
+        self,
+        repository: Repository,
+        url: str,
+        *,
+        accept: str = "*/*",
+        message: Message = GET,
+        size: int = 0,
     ) -> Answer:
-        url = f"{self._base(repository.registry)}/{repository.path}/{path}"
-        headers = {"Accept": accept}
-        sent = self._authenticator.known(repository)
-        answer = self._transport.send(url, headers=headers, authorization=sent, deadline=deadline)
+        """Send `message` to a URL of the repository's registry, logged in where that asks for it.
+
+        `size` is the number of bytes to come or to be sent, which get time of their own. Raises
+        RegistryError when there is no answer, and for a URL of another place: a registry may name
+        one, but gets nobody's login sent there.
+        """
+        if origin(url) != origin(self._base(repository.registry)):
+            raise RegistryError(
+                f"{repository.registry} sends elsewhere, to {show_url(url)}: not followed"
+            )
+        deadline = Deadline(self._patience.deadline + size / self._patience.slowest)
+        access = Access(repository, "pull,push" if message.writes else "pull")
+        sent = self._authenticator.known(access)
+
+        def send(authorization: str) -> Answer:
+            return self._transport.send(
+                url,
+                headers={"Accept": accept},
+                authorization=authorization,
+                message=message,
+                deadline=deadline,
+            )
+
+        answer = send(sent)
         if answer.status == _UNAUTHORIZED and origin(answer.url) == origin(url):
             challenge = answer.header("WWW-Authenticate")
             answer.discard()
-            fresh = self._authenticator.answer(repository, challenge, sent, deadline)
-            answer = self._transport.send(
-                url, headers=headers, authorization=fresh, deadline=deadline
-            )
+            answer = send(self._authenticator.answer(access, challenge, sent, deadline))
         return answer
 
 
@@ -192,7 +232,7 @@ def _check_status(answer: Answer, reference: TagReference | DigestReference) -> 
         missing = "the registry has no such digest"
         if isinstance(reference, TagReference):
             missing = f"tag {reference.tag} names no digest"
-        raise RegistryError(
+        raise MissingError(
             f"{missing} ({answered})", hint="Push the image first, or name another source."
         )
     if answer.status in {_UNAUTHORIZED, _FORBIDDEN}:

@@ -29,7 +29,8 @@ CONFIG_LIMIT = 8 << 20
 class Descriptor:
     """What a manifest says of one content: its type, digest and exact size.
 
-    `platform` is `os/architecture[/variant]` where an index states it.
+    `platform` is `os/architecture[/variant]` and `artifact_type` the type of what is no image,
+    where an index states them.
     """
 
     media_type: str
@@ -37,6 +38,7 @@ class Descriptor:
     size: int
     platform: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    artifact_type: str = ""
 
 
 class ImageSource(Protocol):

@@ -9,6 +9,7 @@ same reason only the innermost operating system error is kept as a cause.
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import itertools
 import os
@@ -17,7 +18,7 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
+_WRITING = {"POST", "PUT"}
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERRORS = range(500, 600)
 _CHUNK = 1 << 16
@@ -57,6 +59,22 @@ class Patience:
     backoff: float = 0.5
     longest_wait: float = 10.0
     slowest: int = 64 << 10
+
+
+class Message(NamedTuple):
+    """What is sent, by which method: bytes of a media type, or the fields of a form."""
+
+    method: Literal["GET", "HEAD", "POST", "PUT"] = "GET"
+    data: bytes | Mapping[str, str] = b""
+    media_type: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Say whether this changes something at the other end."""
+        return self.method in _WRITING
+
+
+GET = Message()
 
 
 class Answer:
@@ -164,29 +182,29 @@ class Transport:
         deadline: Deadline,
         headers: Mapping[str, str] | None = None,
         authorization: str = "",
-        form: Mapping[str, str] | None = None,
+        message: Message = GET,
     ) -> Answer:
-        """GET `url`, or POST `form` to it, and return the answer, redirects followed.
+        """Send `message` to `url` and return the answer, redirects followed.
 
         `authorization` goes to the origin of `url` only and is dropped for good once a redirect
-        leaves it; a POST is not redirected. Raises RegistryError when there is no answer in time,
-        and for redirects that are too many or lead to a place that may not be asked.
+        leaves it; what writes is not redirected. Raises RegistryError when there is no answer in
+        time, and for redirects that are too many or lead to a place that may not be asked.
         """
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._prepare(url, dict(headers or {}), authorization, form)
+            request = self._prepare(url, dict(headers or {}), authorization, message)
             answer = self._send_patiently(request, deadline)
             if answer.status not in _REDIRECTS:
                 return answer
             answer.discard()
-            target = self._redirect_target(url, answer.header("Location"), form)
+            target = self._redirect_target(url, answer.header("Location"), message)
             if origin(target) != origin(url):
                 authorization = ""
             url = target
         raise RegistryError(f"{show_url(url)}: redirected more than {MAX_REDIRECTS} times")
 
-    def _redirect_target(self, url: str, location: str, form: Mapping[str, str] | None) -> str:
+    def _redirect_target(self, url: str, location: str, message: Message) -> str:
         place = f"{show_url(url)}: redirects to"
-        if form is not None:
+        if message.writes:
             raise RegistryError(f"{place} another place what it should answer itself")
         try:
             target = urljoin(url, location)
@@ -201,7 +219,7 @@ class Transport:
         url: str,
         headers: dict[str, str],
         authorization: str,
-        form: Mapping[str, str] | None,
+        message: Message,
     ) -> requests.PreparedRequest:
         scheme, *_ = origin(url)
         authority = urlsplit(url).netloc
@@ -213,9 +231,12 @@ class Transport:
         headers |= {"User-Agent": "titan-provenance", "Accept-Encoding": "identity"}
         if authorization:
             headers["Authorization"] = authorization
-        method = "GET" if form is None else "POST"
+        if message.media_type:
+            headers["Content-Type"] = message.media_type
         try:
-            return requests.Request(method, url, headers=headers, data=form).prepare()
+            return requests.Request(
+                message.method, url, headers=headers, data=message.data
+            ).prepare()
         except requests.RequestException as error:
             raise RegistryError(
                 f"{show_url(url)}: cannot be asked ({type(error).__name__})"
@@ -247,10 +268,13 @@ class Transport:
         left = deadline.remaining()
         timeout = (min(self._patience.connect, left), min(self._patience.read, left))
         proxies = {} if _is_loopback(url) else get_environ_proxies(url)
+        sent = request.copy()
+        if isinstance(sent.body, bytes):
+            sent.body = _Upload(sent.body, deadline)  # type: ignore[assignment]  # read in pieces
         try:
             with reading_until(deadline, self._patience.read):
                 response = self._adapter.send(
-                    request,
+                    sent,
                     stream=True,
                     timeout=timeout,
                     verify=_trusted_roots(),
@@ -263,6 +287,22 @@ class Transport:
                 return failure
             raise failure from failure.__cause__
         return Answer(response, deadline, self._patience.read)
+
+
+class _Upload(io.BytesIO):
+    """A body that is sent in pieces: each has the socket's own timeout, all of them the deadline.
+
+    Bytes would go to the socket at once, and have to be gone within the time for connecting.
+    """
+
+    def __init__(self, data: bytes, deadline: Deadline) -> None:
+        super().__init__(data)
+        self._deadline = deadline
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._deadline.passed:
+            raise TimeoutError
+        return super().read(size)
 
 
 class _UnreachableError(RegistryError):
