@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 
@@ -5,7 +6,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from fakes.bills import small_bill
 from fakes.host import Host, capture, policy_of
-from fakes.images import build_image, build_index
+from fakes.images import (
+    build_image,
+    build_index,
+    docker_archive_files,
+    write_layout,
+    write_tar,
+)
 from fakes.registry import FakeRegistry
 
 from titan_provenance.attest.trust import Role
@@ -69,8 +76,6 @@ def verify(image, *bundles):
 
 
 def subject_of(host, name="brain.json.sigstore.json"):
-    import base64
-
     payload = json.loads(host.read("bills", name))["dsseEnvelope"]["payload"]
     (subject,) = json.loads(base64.b64decode(payload))["subject"]
     return subject
@@ -170,6 +175,28 @@ def test_trust_does_not_come_with_the_bundle(host):
     assert host
     assert attach(BY_DIGEST, "-o", "beside.json")[0] == 0
     assert verify(BY_DIGEST, "beside.json")[0] == 2
+
+
+@pytest.mark.parametrize("output", ["bills/brain.json.sigstore.json", "keys/trust.yaml", "keys/x"])
+def test_a_verified_bill_takes_the_place_of_nothing_it_was_verified_with(host, output):
+    assert attach(BY_DIGEST)[0] == 0
+    bundle = "bills/brain.json.sigstore.json"
+    before = host.read("bills", "brain.json.sigstore.json"), host.read("keys", "trust.yaml")
+    words = ["sbom", "verify", BY_DIGEST, bundle, "--keys", "keys", "-o", output]
+    assert titan(*words)[0] == 2
+    after = host.read("bills", "brain.json.sigstore.json"), host.read("keys", "trust.yaml")
+    assert after == before
+    assert titan(*words[:-1], "bills/verified.json")[0] == 0
+    assert host.read("bills", "verified.json") == host.read("bills", "brain.json")
+
+
+def test_an_image_without_a_digest_of_a_registry_has_none_to_verify(host):
+    assert attach(BY_DIGEST)[0] == 0
+    image = build_image(docker=True)
+    write_tar("bills/brain.tar", docker_archive_files({"titan/brain:1.4.0": image}))
+    assert verify("docker-archive:bills/brain.tar")[0] == 2
+    write_layout("layout", {"1.4.0": IMAGE})
+    assert verify("oci-dir:layout") == (0, host.read("bills", "brain.json"))
 
 
 @pytest.mark.parametrize("api", [False, True])

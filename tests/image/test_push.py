@@ -396,7 +396,9 @@ def test_pages_of_referrers_are_all_read():
         assert [item.digest for item in listed(image)].count(pushed.digest) == 2
 
 
-@pytest.mark.parametrize("place", ["http://other.example/x", "/v2/titan/brain/referrers/again"])
+@pytest.mark.parametrize(
+    "place", ["http://other.example/x", "http://[/x", "/v2/titan/brain/referrers/again"]
+)
 def test_pages_elsewhere_or_without_end_are_not_followed(place):
     with FakeRegistry() as registry:
         registry.referrers = True

@@ -19,6 +19,8 @@ from titan_provenance.model.release import PREDICATE_TYPE
 SERVICES = ("brain", "execution", "hunter", "nats", "scavenger", "sentinel", "strategies")
 VERSION = "1.4.0"
 PASSPHRASE = "only for these tests"
+LOGIN = ("robot", "pw")
+HTPASSWD = b"robot:$2b$12$4LRtczs1Evnug7QwmAO6me1W8fueiwO3rDlCkeRg21nNjUo4xQWJG\n"
 SCRIPTS = sysconfig.get_path("scripts")
 
 
@@ -107,10 +109,14 @@ def _write(path, data):
 
 
 class Registry:
-    """A running docker-registry on a free port of this machine; it keeps its blobs in files."""
+    """A running docker-registry on a free port of this machine; it keeps its blobs in files.
 
-    def __init__(self, command, directory):
+    With `login` it asks everyone for LOGIN.
+    """
+
+    def __init__(self, command, directory, *, login=False):
         self._directory = directory
+        self._login = login
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.host = f"127.0.0.1:{free.getsockname()[1]}"
@@ -120,6 +126,9 @@ class Registry:
             "storage": {"filesystem": {"rootdirectory": self._path("storage")}},
             "http": {"addr": self.host},
         }
+        if login:
+            _write(self._path("htpasswd"), HTPASSWD)
+            settings["auth"] = {"htpasswd": {"realm": "test", "path": self._path("htpasswd")}}
         _write(self._path("config.yml"), json.dumps(settings).encode())
         with open(self._path("log"), "wb") as log:
             self._process = subprocess.Popen(
@@ -137,7 +146,9 @@ class Registry:
     def push(self, layout, repository, tag=VERSION):
         """Copy an image from `LAYOUT:TAG` to a tag of a repository, as it is."""
         target = f"docker://{repository}:{tag}"
-        run_well("skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}", target)
+        options = ["--quiet", "--dest-tls-verify=false"]
+        options += ["--dest-creds", ":".join(LOGIN)] if self._login else []
+        run_well("skopeo", "copy", *options, f"oci:{layout}", target)
 
     def blob(self, digest):
         """Return the file that holds a manifest, config or layer."""
@@ -149,8 +160,14 @@ class Registry:
 
     def _wait_for_answer(self):
         for _ in range(200):
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            try:
                 urllib.request.urlopen(f"http://{self.host}/v2/", timeout=5).close()
+            except urllib.error.HTTPError as asks_for_login:
+                asks_for_login.close()
+                return
+            except (urllib.error.URLError, ConnectionError):
+                pass
+            else:
                 return
             if self._process.poll() is not None:
                 break
@@ -257,6 +274,12 @@ class Cosign:
         outcome = self.run(*command)
         assert (outcome.code == 0) == ("Verified OK" in outcome.out + outcome.err), outcome
         return outcome.code == 0, outcome.err
+
+    def accepts_referrer(self, image, public_key, kind):
+        """Say whether cosign finds and accepts an attestation in the registry of the image."""
+        asked = ["--key", public_key, "--type", kind, "--trusted-root", "trusted-root"]
+        options = ["--insecure-ignore-tlog", "--allow-insecure-registry", "--new-bundle-format"]
+        return self.run("verify-attestation", *options, *asked, image).code == 0
 
     def new_key(self, private_key=None):
         """Make a key pair of cosign's own kind, or import one; return the paths of both halves."""

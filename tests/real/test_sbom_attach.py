@@ -1,11 +1,12 @@
 """Signed bills of materials beside the image: in a real registry, and before a real cosign."""
 
+import base64
 import json
 import os
 import shutil
 
 import pytest
-from real.parts import VERSION, Workplace, changed_byte, require, run, run_well
+from real.parts import LOGIN, VERSION, Registry, Workplace, changed_byte, require, run, run_well
 
 from titan_provenance.attest.bundle import parse_bundle
 from titan_provenance.image.manifest import OCI_INDEX
@@ -25,14 +26,14 @@ KINDS = {
 class Attached:
     """The bill of an image in the registry, signed by a trusted key of a workplace."""
 
-    def __init__(self, place, image, form="cyclonedx-json"):
+    def __init__(self, place, image, form="cyclonedx-json", **environment):
         self.place = place
         self.image = image
         self.digest = image.partition("@")[2]
         self.kind = KINDS[form]
         self.bill = place.path("tree", f"{form}.json")
         words = ["sbom", "generate", f"registry:{image}", "--format", form, "--no-cache"]
-        place.titan_well(*words, "-o", self.bill)
+        place.titan_well(*words, "-o", self.bill, **environment)
         self.key = place.new_key()
         words = ["trust", "init", "ci", f"{self.key}.pub", "--keys", place.keys]
         place.titan_well(*words, "--role", "sbom")
@@ -110,6 +111,37 @@ def test_we_accept_the_attestation_that_cosign_signs(cosign, place, pushed):
     place.titan_well(*words)
     with open(attached.bill, encoding="utf-8") as file:
         assert attached.verify(theirs)[:2] == (0, file.read())
+
+
+@pytest.mark.parametrize("form", sorted(KINDS))
+def test_cosign_finds_what_was_pushed_by_the_image_alone(form, cosign, place, fresh):
+    attached = Attached(place, fresh, form)
+    public = f"{attached.key}.pub"
+    assert not cosign.accepts_referrer(fresh, public, attached.kind)
+    attached.attach("--push")
+    assert cosign.accepts_referrer(fresh, public, attached.kind)
+    assert not cosign.accepts_referrer(fresh, f"{place.new_key('ed25519')}.pub", attached.kind)
+
+
+def test_a_registry_with_a_login_takes_it_from_the_docker_config(place, tmp_path, layouts):
+    command = require(shutil.which("docker-registry"), "docker-registry")
+    require(shutil.which("skopeo"), "skopeo")
+    directory = tmp_path / "registry"
+    directory.mkdir()
+    registry = Registry(command, str(directory), login=True)
+    try:
+        repository = registry.repository("brain")
+        registry.push(f"{os.path.join(layouts, 'brain')}:{VERSION}", repository)
+        refused = place.titan("sbom", "generate", f"registry:{repository}:{VERSION}")
+        assert (refused.code, "asks for a login" in refused.err) == (3, True), refused
+        auth = base64.b64encode(":".join(LOGIN).encode()).decode()
+        config = place.path("config.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"auths": {registry.host: {"auth": auth}}}, file)
+        attached = Attached(place, f"{repository}:{VERSION}", DOCKER_CONFIG=place.directory)
+        assert attached.attach("--push", DOCKER_CONFIG=place.directory).startswith(repository)
+    finally:
+        registry.stop()
 
 
 def test_skopeo_sees_and_copies_what_was_pushed(place, fresh):

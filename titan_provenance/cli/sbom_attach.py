@@ -20,7 +20,7 @@ from titan_provenance.cli.passphrase import ask_passphrase
 from titan_provenance.cli.sign import refuse_other_signer
 from titan_provenance.document import parse_json
 from titan_provenance.errors import DocumentError, UsageError, VerificationError
-from titan_provenance.files import read_bounded, write_atomic
+from titan_provenance.files import is_inside, read_bounded, write_atomic
 from titan_provenance.fleet_file import find_fleet, load_fleet
 from titan_provenance.image.identity import identify
 from titan_provenance.image.open import NamedImage, Sources, parse_image_reference
@@ -88,6 +88,7 @@ def write_verified_bill(console: Console, request: VerifyRequest) -> None:
     """Verify the bundles of a bill and write the bill as it was signed."""
     path = find_fleet(os.getcwd())
     trusted = find_trust(request.keys, os.environ, load_fleet(path) if path else None)
+    _refuse_overwriting(console, request, trusted)
     for bundle in request.bundles:
         refuse_inside(trusted, bundle)
     bundles = [(name, read_bounded(name, MAX_ATTESTATION)) for name in request.bundles]
@@ -108,6 +109,15 @@ def _refuse_contradictions(console: Console, request: AttachRequest) -> None:
         raise UsageError("--signer and --output both name the file")
     if console.output and os.path.realpath(console.output) == os.path.realpath(request.bill):
         raise UsageError(f"--output {console.output} would overwrite the bill of materials")
+
+
+def _refuse_overwriting(console: Console, request: VerifyRequest, trusted: str) -> None:
+    """Raise UsageError when the bill would take the place of what it is verified with."""
+    output = os.path.realpath(console.output) if console.output else ""
+    if output and (output in map(os.path.realpath, request.bundles) or is_inside(output, trusted)):
+        raise UsageError(
+            f"--output {console.output} would overwrite what the bill is verified with"
+        )
 
 
 def _named_image(request: AttachRequest) -> NamedImage:
@@ -164,7 +174,10 @@ def _digests_of(request: VerifyRequest) -> set[Digest]:
     with Sources(insecure=request.insecure) as sources:
         identity = identify(sources.open(named))
     found = {identity.digest, *(platform.manifest for platform in identity.platforms)}
-    return {digest for digest in found if digest}
+    digests = {digest for digest in found if digest}
+    if not digests:
+        raise UsageError(f"{named} has no digest of a registry", hint="Name the digest: sha256:…")
+    return digests
 
 
 def _write(console: Console, request: AttachRequest, bundle: bytes, signer: Signer) -> None:

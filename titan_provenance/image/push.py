@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from titan_provenance.document import dump_json, load_json
 from titan_provenance.errors import RegistryError
@@ -18,7 +18,7 @@ from titan_provenance.image.manifest import MAX_MANIFESTS, OCI_INDEX, OCI_MANIFE
 from titan_provenance.image.referrers import fallback_tag
 from titan_provenance.image.registry import MissingError
 from titan_provenance.image.source import MANIFEST_LIMIT, Descriptor
-from titan_provenance.image.transport import Message
+from titan_provenance.image.transport import Message, resolve, show_url
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.reference import DigestReference, TagReference
 
@@ -105,12 +105,9 @@ def _has_blob(client: RegistryClient, repository: Repository, digest: Digest) ->
 def _upload_url(started: Answer, digest: Digest) -> str:
     """Return where to put a blob: the place that the registry names may have a query already."""
     place = started.header("Location")
-    try:
-        url = urljoin(started.url, place)
-    except ValueError:
-        raise RegistryError("the registry names as place for a blob what is no URL") from None
     if not place:
-        raise RegistryError("the registry names no place for a blob")
+        raise RegistryError(f"{show_url(started.url)}: names no place for the blob")
+    url = resolve(started.url, place)
     return f"{url}{'&' if '?' in url else '?'}digest={quote(str(digest), safe='')}"
 
 

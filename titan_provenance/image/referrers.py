@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from titan_provenance.errors import CouldNotCheckError, RegistryError
 from titan_provenance.image.manifest import (
@@ -21,6 +21,7 @@ from titan_provenance.image.manifest import (
 )
 from titan_provenance.image.registry import MissingError, RegistrySource
 from titan_provenance.image.source import MANIFEST_LIMIT, read_verified
+from titan_provenance.image.transport import resolve
 from titan_provenance.model.reference import DigestReference, TagReference
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _ask_api(
             answer.discard()
             return None
         more = _NEXT.search(answer.header("Link"))
-        url = urljoin(url, more[1]) if more else ""
+        url = resolve(url, more[1]) if more else ""
         found += _parse_page(answer, image).manifests
         if not url:
             return found

@@ -206,10 +206,7 @@ class Transport:
         place = f"{show_url(url)}: redirects to"
         if message.writes:
             raise RegistryError(f"{place} another place what it should answer itself")
-        try:
-            target = urljoin(url, location)
-        except ValueError:
-            raise RegistryError(f"{place} what is no URL") from None
+        target = resolve(url, location)
         if origin(url)[0] == "https" and origin(target)[0] != "https":
             raise RegistryError(f"{place} {show_url(target)}, which leaves https: not followed")
         return target
@@ -318,6 +315,14 @@ def show_url(url: str | None) -> str:
     host = parts.netloc.rpartition("@")[2]
     shown = SplitResult(parts.scheme, host, parts.path, "", "").geturl()[:300]
     return shown if shown.isprintable() else ascii(shown)
+
+
+def resolve(url: str, place: str) -> str:
+    """Return the URL of a place that the answer of `url` names; raises RegistryError for none."""
+    try:
+        return urljoin(url, place)
+    except ValueError:
+        raise RegistryError(f"{show_url(url)}: leads to what is no URL") from None
 
 
 def origin(url: str) -> tuple[str, str, int]:
