@@ -129,15 +129,27 @@ COMMANDS = {
     "config": ["manifest", "show", "release/manifest.json", "--config", "BAD"],
 }
 
+# One interpreter for all inputs of a command, one child for each: what one input leaves behind in
+# memory is not counted to the next.
 SCRIPT = """
-import re, sys
+import json, os, re, sys
 from titan_provenance.cli.command import run
 from titan_provenance.cli.main import program
-code = run(program(), "titan-provenance", sys.argv[1:])
-# Not ru_maxrss: a new process inherits that from the one that started it.
-status = open("/proc/self/status").read()
-print("peak", int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024, file=sys.stderr)
-sys.exit(code)
+
+for number, words in enumerate(json.load(sys.stdin)):
+    child = os.fork()
+    if child == 0:
+        out = os.open(f"seen-{number}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        code = run(program(), "titan-provenance", words)
+        # Not ru_maxrss: a new process inherits that from the one that started it.
+        peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]
+        sys.stdout.flush()
+        os.write(2, f"\\npeak {peak}".encode())
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps([code, open(f"seen-{number}").read()]), flush=True)
 """
 
 
@@ -149,31 +161,42 @@ def host(tmp_path):
     return host
 
 
-def run(host, words):
+def run_all(host, lines):
+    """Run commands; return (exit code, what was printed, peak memory in bytes) of each."""
     environment = {"PATH": os.environ["PATH"], "TITAN_PROVENANCE_KEY_PASSPHRASE": PASSPHRASE}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *words],
+        [sys.executable, "-c", SCRIPT],
         cwd=host.directory,
         env=environment,
+        input=json.dumps(lines),
         capture_output=True,
         text=True,
-        timeout=30,
-        check=False,
+        timeout=60,
+        check=True,
     )
-    *message, peak = done.stderr.splitlines()
-    return done.returncode, done.stdout + "\n".join(message), int(peak.split()[1])
+    outcomes = []
+    for line in done.stdout.splitlines():
+        code, seen = json.loads(line)
+        printed, _, peak = seen.rpartition("\npeak ")
+        outcomes.append((code, printed, int(peak) * 1024))
+    return outcomes
+
+
+def run(host, words):
+    return run_all(host, [words])[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_bad_input(host, tmp_path, command):
+    lines = []
     for make in INPUTS:
         bad = tmp_path / "bad" / make.__name__
         bad.parent.mkdir(exist_ok=True)
         make(bad)
         if bad.is_file():
             bad.chmod(0o600)
-        words = [str(bad) if word == "BAD" else word for word in COMMANDS[command]]
-        code, seen, peak = run(host, words)
+        lines.append([str(bad) if word == "BAD" else word for word in COMMANDS[command]])
+    for make, (code, seen, peak) in zip(INPUTS, run_all(host, lines), strict=True):
         what = f"{command} {make.__name__}: {seen}"
         # Text that nobody signed is refused as such, before it is parsed: that is exit code 1.
         unsigned = "nobody signed" in seen or "PASSED" in seen

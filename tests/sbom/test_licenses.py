@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from license_expression import get_spdx_licensing
 
@@ -46,6 +46,7 @@ def test_references_in_expressions():
     ]
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.text(max_size=30) | st.sampled_from(["MIT", "GPL-2+", "ISC OR MIT"]), max_size=4)
 )
