@@ -86,9 +86,9 @@ def test_a_surrogate_pair_is_a_character():
     assert load_json(b'"\\ud83d\\ude00"', "f") == "\U0001f600"
 
 
-def test_the_depth_may_be_narrower():
-    assert load_json(b"[[1]]", "f", max_depth=2) == [[1]]
-    assert "deeper than 1" in refusal(load_json, b"[[1]]", max_depth=1).message
+def test_the_number_of_values_may_be_wider():
+    assert len(load_json(b"[" + b"1," * 100_000 + b"1]", "f", max_values=200_000)) == 100_001
+    assert "more than 2 values" in refusal(load_json, b"[1, 2]", max_values=2).message
 
 
 def test_dumped_json_is_sorted_indented_utf8_with_one_final_newline():

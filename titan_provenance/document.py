@@ -175,17 +175,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return "Known here: " + ", ".join(names) + "."
 
 
-def parse_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Node:
+def parse_json(data: bytes, file: str, *, max_values: int = MAX_JSON_VALUES) -> Node:
     """Parse strict JSON bytes of a file named `file` (for messages).
 
     The caller bounds the size when it reads. Raises DocumentError for anything that is not UTF-8
     JSON without byte order mark, duplicate keys, NaN, infinities, lone surrogates, that nests
-    deeper than `max_depth`, or holds more than 100 000 values.
+    deeper than 64 levels, or holds more than `max_values` values.
     """
-    return _located(load_json(data, file, max_depth=max_depth), file, "")
+    return _located(load_json(data, file, max_values=max_values), file, "")
 
 
-def load_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Any:
+def load_json(data: bytes, file: str, *, max_values: int = MAX_JSON_VALUES) -> Any:
     """Parse as `parse_json` does, and return plain values."""
     text = _decode(data, file)
     try:
@@ -207,8 +207,8 @@ def load_json(data: bytes, file: str, *, max_depth: int = MAX_DEPTH) -> Any:
     except ValueError as error:
         raise DocumentError(f"{file}: not JSON: {error}", file=file) from error
     except RecursionError as error:
-        raise DocumentError(f"{file}: nested deeper than {max_depth} levels", file=file) from error
-    _limit_json(value, file, max_depth)
+        raise DocumentError(f"{file}: nested deeper than {MAX_DEPTH} levels", file=file) from error
+    _limit_json(value, file, max_values)
     if "\\ud" in text or "\\uD" in text:
         _refuse_lone_surrogates(value, file)
     return value
@@ -248,23 +248,23 @@ def _decode(data: bytes, file: str) -> str:
         raise DocumentError(f"{file}: not UTF-8 text (byte {error.start})", file=file) from error
 
 
-def _limit_json(value: Any, file: str, max_depth: int) -> None:
+def _limit_json(value: Any, file: str, max_values: int) -> None:
     """Walk the levels of `value`; the parser itself stops at the interpreter's recursion limit."""
     level = [value]
     count = 1
-    for _ in range(max_depth + 1):
+    for _ in range(MAX_DEPTH + 1):
         containers = [item for item in level if isinstance(item, dict | list)]
         if not containers:
             return
         count += sum(map(len, containers))
-        if count > MAX_JSON_VALUES:
-            raise DocumentError(f"{file}: more than {MAX_JSON_VALUES} values", file=file)
+        if count > max_values:
+            raise DocumentError(f"{file}: more than {max_values} values", file=file)
         level = [
             child
             for item in containers
             for child in (item.values() if isinstance(item, dict) else item)
         ]
-    raise DocumentError(f"{file}: nested deeper than {max_depth} levels", file=file)
+    raise DocumentError(f"{file}: nested deeper than {MAX_DEPTH} levels", file=file)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -67,7 +67,10 @@ class _Repository:
 
 
 class FakeRegistry:
-    """The registry; a context manager. `latency` is slept before each answer, in seconds."""
+    """The registry; a context manager. `latency` is slept before each answer, in seconds.
+
+    `most_at_once` counts the requests that were waiting together.
+    """
 
     def __init__(
         self,
@@ -84,6 +87,8 @@ class FakeRegistry:
         self.anonymous_tokens = anonymous_tokens
         self.token_field = token_field
         self.requests: list[LoggedRequest] = []
+        self.most_at_once = 0
+        self._at_once = 0
         self.tokens: dict[str, str] = {}
         self.stopping = threading.Event()
         self._repositories: dict[str, _Repository] = {}
@@ -97,6 +102,15 @@ class FakeRegistry:
             self.scheme = "https"
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def _wait(self) -> None:
+        """Sleep the latency; keep how many requests did so at once."""
+        with self._guard:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        self.stopping.wait(self.latency)
+        with self._guard:
+            self._at_once -= 1
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -211,7 +225,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.registry.requests.append(
             LoggedRequest(self.command, self.path, headers, body, self.client_address)
         )
-        self.registry.stopping.wait(self.registry.latency)
+        self.registry._wait()
         if fault := self.registry._next_fault(self.path):
             fault(self)
         elif urlsplit(self.path).path == "/token":

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from fakes.images import build_image, build_index, to_json, write_layout
@@ -200,7 +199,7 @@ def test_one_failure_does_not_stop_the_others():
 
 
 def test_seven_services_are_asked_at_the_same_time():
-    with FakeRegistry(latency=0.05) as registry, Sources() as sources:
+    with FakeRegistry(latency=0.3) as registry, Sources() as sources:
         names = [f"service-{number}" for number in range(7)]
         opened = {
             name: sources.open(
@@ -208,12 +207,11 @@ def test_seven_services_are_asked_at_the_same_time():
             )
             for name in names
         }
-        began = time.monotonic()
         found = identify_all(opened)
 
     assert len(found) == 7
     assert len(registry.requests) == 7 * 3
-    assert time.monotonic() - began < 7 * 3 * 0.05 / 2
+    assert registry.most_at_once >= 7
 
 
 def test_nothing_to_identify_is_nothing():

@@ -3,11 +3,12 @@ import json
 import pytest
 from cyclonedx.model.bom import Bom
 from cyclonedx.output.xml import XmlV1Dot6
-from fakes.bills import LEFT_PAD, LODASH, small_bill
+from fakes.bills import LEFT_PAD, LODASH, bill_of, component, small_bill
 from hypothesis import given
 from hypothesis import strategies as st
 
 from titan_provenance.errors import DocumentError
+from titan_provenance.model.package import Package
 from titan_provenance.sbom.cyclonedx import SPEC_VERSIONS, write_cyclonedx
 from titan_provenance.sbom.reader import parse_purl, read_bill
 from titan_provenance.sbom.spdx import write_spdx
@@ -124,3 +125,9 @@ def test_package_urls_are_read_and_written_again(purl):
 def test_what_is_no_package_url(text):
     with pytest.raises(DocumentError):
         parse_purl(text)
+
+
+def test_bill_of_many_packages_is_read():
+    many = [component(Package("npm", f"p{n}", "1", locations=(f"x/{n}",))) for n in range(4000)]
+    bill = bill_of(many)
+    assert len(read_bill(write_cyclonedx(bill), "bom.json").components) == 4000

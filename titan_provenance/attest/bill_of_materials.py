@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 CYCLONEDX = "https://cyclonedx.org/bom"
 SPDX = "https://spdx.dev/Document"
 MAX_ATTESTATION = 64 << 20
+MAX_VALUES = 2_000_000
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -83,7 +84,7 @@ def write_statement(document: bytes, name: str, image: DigestReference) -> bytes
     """
     rest = {
         "_type": STATEMENT_TYPE,
-        "predicateType": predicate_type_of(parse_json(document, name)),
+        "predicateType": predicate_type_of(parse_json(document, name, max_values=MAX_VALUES)),
         "subject": [{"name": str(image.repository), "digest": {"sha256": image.digest.hex}}],
     }
     return b'{"predicate":' + document + b"," + dump_json(rest)[1:]
@@ -167,7 +168,7 @@ def _check_one_statement(bundles: Sequence[Bundle]) -> tuple[bool, str]:
 def _check_statement(payload: bytes, digests: Collection[Digest]) -> tuple[VerifiedBill, str]:
     """5. The signed bytes are a statement of a known predicate type about this very image."""
     try:
-        statement = parse_statement(payload, "statement")
+        statement = parse_statement(payload, "statement", max_values=MAX_VALUES)
         if statement.predicate_type not in {CYCLONEDX, SPDX}:
             raise VerificationError(
                 f'predicate type "{statement.predicate_type[:200]}" is no bill of materials'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from titan_provenance.document import Node, dump_json, parse_json
+from titan_provenance.document import MAX_JSON_VALUES, Node, dump_json, parse_json
 from titan_provenance.errors import DocumentError
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.reference import DigestReference, Repository
@@ -46,13 +46,13 @@ def write_manifest(release: Release) -> bytes:
     )
 
 
-def parse_statement(data: bytes, file: str) -> Statement:
+def parse_statement(data: bytes, file: str, *, max_values: int = MAX_JSON_VALUES) -> Statement:
     """Parse a statement whose subjects are images.
 
     Raises DocumentError for another `_type`, subjects without a SHA-256 digest, a subject named
     twice, and more than 1024 subjects or 32 digests on one.
     """
-    root = parse_json(data, file)
+    root = parse_json(data, file, max_values=max_values)
     keys = root.mapping(required=("_type", "subject", "predicateType", "predicate"))
     if keys["_type"].text() != STATEMENT_TYPE:
         keys["_type"].fail(f'"{keys["_type"].text()[:100]}" is not {STATEMENT_TYPE}')

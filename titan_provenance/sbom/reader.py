@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 MAX_DOCUMENT = 256 << 20
+MAX_VALUES = 20_000_000
 MAX_COMPONENTS = 1_000_000
 _PROPERTY = "titan-provenance:"
 _EPOCH = from_epoch(0)
@@ -38,7 +39,7 @@ def read_bill(data: bytes, name: str) -> Bill:
     """
     if data.lstrip()[:1] == b"<":
         data = _xml_to_json(data, name)
-    document = load_json(data, name)
+    document = load_json(data, name, max_values=MAX_VALUES)
     try:
         if _is(document, "bomFormat", "CycloneDX"):
             return _read_cyclonedx(document)
