@@ -10,7 +10,7 @@ from titan_provenance import TitanProvenanceError, VerificationError, verify_rel
 from titan_provenance.attest.envelope import pae
 from titan_provenance.attest.signer import sign_manifest
 from titan_provenance.attest.statement import write_manifest
-from titan_provenance.errors import CouldNotCheckError
+from titan_provenance.errors import CouldNotCheckError, UsageError
 
 SIGNER = new_signer()
 AUDITOR = new_signer("ed25519")
@@ -38,6 +38,11 @@ def test_two_signers_reach_a_threshold_of_two():
     assert verify_release(MANIFEST, bundles, trust, NOW).signers == ("auditor", "ci")
     with pytest.raises(VerificationError, match=r"^threshold: 1 of 2 needed signers"):
         verify_release(MANIFEST, [BUNDLE], trust, NOW)
+
+
+def test_a_time_without_zone_is_refused():
+    with pytest.raises(UsageError, match="no time zone"):
+        verify_release(MANIFEST, [BUNDLE], TRUST, NOW.replace(tzinfo=None))
 
 
 def test_names_the_check_that_failed():

@@ -95,6 +95,12 @@ def test_signer_names_that_are_none(host, name):
     assert list(os.walk(host.directory)) == before
 
 
+def test_signing_needs_a_key(host):
+    assert host
+    assert titan("sign", "release/manifest.json")[0] == 2
+    assert titan("sign", "release/manifest.json", "--keyless")[0] == 2
+
+
 def test_what_is_no_manifest_is_not_signed(host):
     titan("keys", "generate", "--out", "private/a.key")
     host.write("{}", "release", "other.json")

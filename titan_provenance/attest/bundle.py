@@ -118,6 +118,8 @@ def _parse_envelope(node: Node) -> Envelope:
 def _parse_signature(node: Node) -> bytes:
     # keyid is an unauthenticated hint (DSSE protocol): it may be there, nothing follows from it.
     keys = node.mapping(("sig", "keyid"), required=("sig",))
+    if "keyid" in keys and not isinstance(keys["keyid"].value, str):
+        keys["keyid"].fail("expected text")
     return keys["sig"].parsed(decode_base64)
 
 

@@ -27,6 +27,7 @@ from titan_provenance.errors import (
     CouldNotCheckError,
     DocumentError,
     TitanProvenanceError,
+    UsageError,
     VerificationError,
 )
 from titan_provenance.model.digest import Digest
@@ -81,8 +82,10 @@ def verify_release(
 
     Reads no clock, file or network. Without a record of earlier releases the freshness check covers
     expiry alone. Raises VerificationError (checked, does not hold) or CouldNotCheckError, whose
-    message starts with the id of the check.
+    message starts with the id of the check, and UsageError for a `now` without time zone.
     """
+    if now.tzinfo is None:
+        raise UsageError("now has no time zone", hint="Pass datetime.now(UTC).")
     checks = Checks()
     named = [(f"bundle {number}", data) for number, data in enumerate(bundles, 1)]
     verified = verify_manifest(checks, manifest, named, trust, now)

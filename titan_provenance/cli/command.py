@@ -16,7 +16,7 @@ import click
 
 from titan_provenance.cli import COMMANDS
 from titan_provenance.cli.console import Console, show_error
-from titan_provenance.errors import TitanProvenanceError, UsageError
+from titan_provenance.errors import CouldNotCheckError, TitanProvenanceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def run(  # noqa: PLR0911 - each way out has its own exit code
     except BrokenPipeError:
         # Whoever read our output stopped reading.
         _drop_output()
-        return 1
+        return CouldNotCheckError.exit_code
     except OSError as error:
         return _report(TitanProvenanceError(f"the operating system refused: {error}"), style)
     except Exception as error:  # noqa: BLE001 - the outermost frame: no traceback reaches a user

@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 @click.argument("manifest")
 @click.option(
     "--key",
-    required=True,
     metavar="REF",
     help="Key file, env:NAME, or awskms: gcpkms: azurekms: hv: hsm: address.",
 )
 @click.option("--signer", metavar="NAME", help="Name in the bundle's file name.")
-def command(console: Console, manifest: str, key: str, signer: str | None) -> None:
+@click.option("--keyless", is_flag=True, hidden=True)
+def command(
+    console: Console, manifest: str, key: str | None, signer: str | None, *, keyless: bool
+) -> None:
     """Sign the release MANIFEST and write the bundle beside it.
 
     The bundle is MANIFEST.sigstore.json, or MANIFEST.NAME.sigstore.json with --signer NAME.
     """
+    if keyless:
+        raise UsageError("--keyless is not available in this version", hint="Sign with --key REF.")
+    if key is None:
+        raise UsageError("--key REF is missing", hint="titan-provenance keys generate makes a key.")
     data = read_bounded(manifest, MAX_MANIFEST, follow_symlink=False)
     path = f"{manifest}.{parse_name(signer)}" if signer else manifest
     path += BUNDLE_SUFFIX
