@@ -223,7 +223,10 @@ def test_a_pushed_bundle_is_a_referrer_that_verifies(host, registry, monkeypatch
     }
     for bundle in bundles:
         host.write(bundle, "bills", "pulled.json")
-        assert verify(str(image), "bills/pulled.json") == (0, host.read("bills", "brain.json"))
+        assert verify(f"registry:{image}", "bills/pulled.json") == (
+            0,
+            host.read("bills", "brain.json"),
+        )
 
 
 def test_without_an_epoch_no_time_is_stated(host, registry):
