@@ -286,6 +286,8 @@ def test_layers_without_an_engine(no_engine):
 
 def test_a_plain_reference_has_its_layers_in_the_registry_where_the_engine_has_none(no_engine):
     del no_engine
-    with Sources() as sources, pytest.raises(CouldNotCheckError) as raised:
-        read_image(sources.open("localhost:1/x/brain:1"))
+    with FakeRegistry() as registry, Sources() as sources:
+        image = sources.open(f"127.0.0.1:{registry.port}/x/brain:1")
+        with pytest.raises(CouldNotCheckError) as raised:
+            read_image(image)
     assert "Not in the engine either" in raised.value.hint
