@@ -91,7 +91,7 @@ def merged(scans: list[LayerScan]) -> int:
 
 class _Nothing:
     def open_layer(self, _: object) -> Iterator[bytes]:
-        raise NotImplementedError
+        raise LookupError("the layers were scanned already")
 
 
 def scanned(chunks: Iterator[bytes]) -> LayerScan:

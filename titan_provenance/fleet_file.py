@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from titan_provenance.errors import UsageError
 from titan_provenance.files import read_bounded
 from titan_provenance.model.fleet import Fleet, parse_fleet
 
@@ -26,6 +27,17 @@ def find_fleet(start: str) -> str | None:
         if parent == directory:
             return None
         directory = parent
+
+
+def require_fleet(explicit: str | None) -> Fleet:
+    """Return the fleet file `explicit`, else the nearest above the working directory.
+
+    Raises UsageError when there is none.
+    """
+    path = explicit or find_fleet(os.getcwd())
+    if path is None:
+        raise UsageError("no fleet file", hint="Write one with titan-provenance init, or --fleet F")
+    return load_fleet(path)
 
 
 def load_fleet(path: str) -> Fleet:

@@ -25,6 +25,11 @@ ENVIRONMENT_PREFIX = "TITAN_PROVENANCE"
 _INTERRUPTED = 130
 _CONFIG_LIMIT = 1 << 20
 
+# Shared by every command that asks registries.
+INSECURE_REGISTRY = click.option(
+    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
+)
+
 
 def command(
     name: str, *, formats: Sequence[str] = ("text",), output: bool = True

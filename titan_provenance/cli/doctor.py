@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from titan_provenance.cli.command import INSECURE_REGISTRY
 from titan_provenance.cli.command import command as make_command
 from titan_provenance.document import dump_json
 from titan_provenance.fleet_file import find_fleet, load_fleet
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 @make_command("doctor", formats=("text", "json"))
 @click.option("--fleet", "fleet_path", metavar="F", help="Fleet file.")
 @click.option("--state", metavar="F", help="Record of accepted releases.")
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 def command(
     console: Console, fleet_path: str | None, state: str | None, insecure: tuple[str, ...]
 ) -> int:

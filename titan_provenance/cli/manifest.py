@@ -10,12 +10,13 @@ import click
 
 from titan_provenance.attest.statement import parse_manifest, write_manifest
 from titan_provenance.attest.verify import MAX_MANIFEST
+from titan_provenance.cli.command import INSECURE_REGISTRY
 from titan_provenance.cli.command import command as make_command
 from titan_provenance.cli.epoch import source_date_epoch
 from titan_provenance.document import dump_json
 from titan_provenance.errors import DocumentError, UsageError
 from titan_provenance.files import read_bounded, write_atomic
-from titan_provenance.fleet_file import find_fleet, load_fleet
+from titan_provenance.fleet_file import require_fleet
 from titan_provenance.model.digest import Digest
 from titan_provenance.model.instant import from_epoch
 from titan_provenance.model.names import parse_line, parse_version
@@ -72,9 +73,7 @@ def command() -> None:
 @click.option("--allow-dirty", is_flag=True, help="Release a tree with uncommitted changes.")
 @click.option("--no-source", is_flag=True, help="State no source.")
 @click.option("--builder-id", metavar="URI", help="Default: the workflow, in GitHub Actions.")
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 @click.option("--sbom", is_flag=True, help="Make and bind the bill of materials of each image.")
 @click.option("--platform", metavar="P", help="With --sbom: picks from an index.")
 @click.option("--scan", is_flag=True, hidden=True)
@@ -88,7 +87,7 @@ def build(console: Console, **asked: Any) -> None:
     if asked["sbom"] and not console.output:
         raise UsageError("--sbom needs -o FILE: the bills go to the folder sbom/ beside it")
     version = parse_version(asked["version"])
-    fleet = _fleet(asked["fleet_path"])
+    fleet = require_fleet(asked["fleet_path"])
     previous = _read(asked["previous"]) if asked["previous"] else None
     facts = ReleaseFacts(
         version=version,
@@ -196,13 +195,6 @@ def export(console: Console, manifest: str) -> None:
 def _read(path: str) -> tuple[Release, Digest]:
     data = read_bounded(path, MAX_MANIFEST)
     return parse_manifest(data, path), Digest.of(data)
-
-
-def _fleet(explicit: str | None) -> Fleet:
-    path = explicit or find_fleet(os.getcwd())
-    if path is None:
-        raise UsageError("no fleet file", hint="Write one with titan-provenance init, or --fleet F")
-    return load_fleet(path)
 
 
 def _release_time() -> datetime:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from titan_provenance.cli.command import INSECURE_REGISTRY
 from titan_provenance.cli.command import command as make_command
 from titan_provenance.document import dump_json
 from titan_provenance.errors import UsageError
@@ -42,9 +43,7 @@ def command() -> None:
     "--output-dir", metavar="DIR", help="For several images: one file each, NAME.cdx.json."
 )
 @click.option("--no-cache", is_flag=True, help="Read every layer, keep nothing.")
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 def generate(console: Console, images: tuple[str, ...], **asked: Any) -> int:
     """Write the bill of materials of IMAGES: packages, licences, layers, dependencies.
 
@@ -68,9 +67,7 @@ def generate(console: Console, images: tuple[str, ...], **asked: Any) -> int:
 @click.option("--tag", metavar="TAG", help="Tag of the images; default: the version.")
 @click.option("--platform", metavar="P", help="Picks from an index: linux/amd64.")
 @_SPEC_VERSION
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 def fleet(console: Console, **asked: Any) -> int:
     """Write one bill for the whole fleet: release → service → packages, shared ones once."""
     from titan_provenance.cli.sbom_fleet import FleetRequest, write_fleet_bill
@@ -144,9 +141,7 @@ def convert(console: Console, bill: str, spec_version: SpecVersion) -> None:
 )
 @click.option("--signer", metavar="NAME", help="Name in the bundle's file name.")
 @click.option("--push", is_flag=True, help="Push the bundle to the image's registry, as referrer.")
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 def attach(console: Console, **asked: Any) -> None:
     """Sign that BILL, in JSON, is of IMAGE; write the bundle beside BILL, or push it.
 
@@ -161,9 +156,7 @@ def attach(console: Console, **asked: Any) -> None:
 @click.argument("image")
 @click.argument("bundles", nargs=-1, required=True)
 @click.option("--keys", metavar="DIR", help="Directory of the trust policy (trust.yaml).")
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 def verify(console: Console, **asked: Any) -> None:
     """Verify the BUNDLES of one bill of IMAGE by the role sbom, and write the bill.
 

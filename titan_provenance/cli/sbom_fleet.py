@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from titan_provenance.cli.epoch import source_date_epoch
-from titan_provenance.errors import TitanProvenanceError, UsageError
-from titan_provenance.fleet_file import find_fleet, load_fleet
+from titan_provenance.errors import TitanProvenanceError
+from titan_provenance.fleet_file import require_fleet
 from titan_provenance.image.open import Sources
 from titan_provenance.model.names import parse_version
 from titan_provenance.model.reference import parse_tag
@@ -37,10 +37,7 @@ class FleetRequest(NamedTuple):
 
 def write_fleet_bill(console: Console, request: FleetRequest) -> int:
     """Write the bill of the fleet; return 3 when a service could not be read, and name it."""
-    path = request.fleet_path or find_fleet(os.getcwd())
-    if path is None:
-        raise UsageError("no fleet file", hint="Write one with titan-provenance init, or --fleet F")
-    fleet = load_fleet(path)
+    fleet = require_fleet(request.fleet_path)
     version = parse_version(request.version)
     option = parse_source_option(request.source)
     tag = parse_tag(request.tag) if request.tag else None

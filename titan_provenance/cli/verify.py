@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from titan_provenance.cli.command import ENVIRONMENT_PREFIX, run
+from titan_provenance.cli.command import ENVIRONMENT_PREFIX, INSECURE_REGISTRY, run
 from titan_provenance.cli.command import command as make_command
 from titan_provenance.errors import UsageError
 from titan_provenance.files import is_inside
@@ -40,9 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--files", metavar="DIR", help="Directory to hold the bound files against.")
 @click.option("--registry", is_flag=True, help="Check that each digest is in its registry.")
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Allow plain http."
-)
+@INSECURE_REGISTRY
 @click.option("--state", metavar="F", help="Record of accepted releases.")
 @click.option("--no-state", is_flag=True, help="Do not compare with earlier releases.")
 @click.option("--allow-rollback", metavar="VERSION", help="Accept this older release once more.")

@@ -28,6 +28,18 @@ def format_instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime(_FORM)
 
 
+def read_foreign_instant(text: str) -> datetime:
+    """Return the time in any ISO 8601 form, to the second, as documents of others write it.
+
+    Without an offset it is UTC; what is no time is 1970-01-01T00:00:00Z.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return from_epoch(0)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
+
+
 def from_epoch(seconds: int) -> datetime:
     """Return the time `seconds` after 1970-01-01T00:00:00Z."""
     try:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from titan_provenance.report.text import markdown_cell
+
 if TYPE_CHECKING:
     from titan_provenance.model.verdict import Verdict
 
@@ -64,8 +66,4 @@ def _property(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return `text` so that nothing in it is Markdown, HTML or the end of a table cell."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
-    for char in "\\|`*_[]":
-        escaped = escaped.replace(char, "\\" + char)
-    return escaped
+    return markdown_cell(text.replace("\n", " "))

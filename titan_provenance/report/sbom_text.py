@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from titan_provenance.report.text import columns, printable
+from titan_provenance.report.text import columns, markdown_cell, printable
 from titan_provenance.sbom.licenses import conjuncts
 
 if TYPE_CHECKING:
@@ -131,8 +131,4 @@ def _title(bill: Bill) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return `text` as the content of a Markdown table cell, with nothing in it that is markup."""
-    escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;")
-    for char in "\\|`*_[]":
-        escaped = escaped.replace(char, "\\" + char)
-    return escaped
+    return markdown_cell(printable(text))

@@ -108,6 +108,14 @@ def columns(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def markdown_cell(text: str) -> str:
+    """Return `text` so that nothing in it is Markdown, HTML or the end of a table cell."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    for char in "\\|`*_[]":
+        escaped = escaped.replace(char, "\\" + char)
+    return escaped
+
+
 def printable(text: str) -> str:
     """Return `text` with control characters escaped: it may quote what an attacker wrote."""
     if text.isprintable():

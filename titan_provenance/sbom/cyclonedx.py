@@ -6,7 +6,6 @@ documents of others (titan_provenance/sbom/foreign.py); building its models woul
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ from titan_provenance.about import NAME, VERSION
 from titan_provenance.model.instant import format_instant
 from titan_provenance.model.package import build_purl
 from titan_provenance.sbom.bill import direct_dependencies
+from titan_provenance.sbom.lines import array, dumps, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,8 +26,6 @@ SpecVersion = Literal["1.6", "1.7"]
 SPEC_VERSIONS: tuple[SpecVersion, ...] = ("1.6", "1.7")
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 PROPERTY = "titan-provenance"
-
-_dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def write_cyclonedx(bill: Bill, spec_version: SpecVersion = "1.6") -> bytes:
@@ -51,16 +49,15 @@ def write_document(
 ) -> bytes:
     """Return a CycloneDX document of these parts; each element of an array has its own line."""
     parts = {
-        "$schema": _dumps(f"http://cyclonedx.org/schema/bom-{spec_version}.schema.json"),
+        "$schema": dumps(f"http://cyclonedx.org/schema/bom-{spec_version}.schema.json"),
         "bomFormat": '"CycloneDX"',
-        "specVersion": _dumps(spec_version),
-        "serialNumber": _dumps(f"urn:uuid:{serial}"),
+        "specVersion": dumps(spec_version),
+        "serialNumber": dumps(f"urn:uuid:{serial}"),
         "version": "1",
-        "metadata": _dumps(metadata),
-        **{key: _array(values) for key, values in arrays.items()},
+        "metadata": dumps(metadata),
+        **{key: array(values) for key, values in arrays.items()},
     }
-    body = ",\n".join(f'"{key}":{value}' for key, value in parts.items())
-    return f"{{\n{body}\n}}\n".encode(errors="replace")
+    return write_object(parts)
 
 
 def serial_number(bill: Bill) -> uuid.UUID:
@@ -79,12 +76,6 @@ def root_purl(bill: Bill) -> str:
     )
     version = str(bill.digest) if bill.digest else ""
     return build_purl("oci", "", name.lower(), version, qualifiers)
-
-
-def _array(values: Iterable[Any]) -> str:
-    """Return a JSON array with one element a line: greppable, and the encoder stays in C."""
-    lines = [_dumps(value) for value in values]
-    return "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
 
 
 def _metadata(bill: Bill, root: str) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from titan_provenance.model.instant import from_epoch
+from titan_provenance.model.instant import from_epoch, read_foreign_instant
 from titan_provenance.sbom.bill import Bill, Component, Coverage, Layer
 from titan_provenance.sbom.licenses import spdx_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from titan_provenance.image.layered import LayeredImage
     from titan_provenance.model.digest import Digest
@@ -118,13 +118,7 @@ def _coverage(statuses: Sequence[Sequence[CatalogerStatus]]) -> tuple[Coverage, 
 
 
 def _created(text: str, epoch: int | None) -> datetime:
-    if epoch is not None:
-        return from_epoch(epoch)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return from_epoch(0)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
+    return read_foreign_instant(text) if epoch is None else from_epoch(epoch)
 
 
 def _cpe(package: Package) -> str:

@@ -14,20 +14,18 @@ from titan_provenance.cataloger.interface import Distro
 from titan_provenance.document import load_json
 from titan_provenance.errors import DocumentError
 from titan_provenance.model.digest import Digest
-from titan_provenance.model.instant import from_epoch
+from titan_provenance.model.instant import read_foreign_instant
 from titan_provenance.model.package import Package
 from titan_provenance.sbom.bill import Bill, Component, Coverage, Layer, Making, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
 
 MAX_DOCUMENT = 256 << 20
 MAX_VALUES = 20_000_000
 MAX_COMPONENTS = 1_000_000
 _PROPERTY = "titan-provenance:"
-_EPOCH = from_epoch(0)
 _HEX_SHA256 = 64
 _STATUSES: dict[str, Status] = {"succeeded": "succeeded", "partial": "partial"}
 
@@ -115,7 +113,7 @@ def _read_cyclonedx(document: Mapping[str, Any]) -> Bill:
         version=str(root.get("version") or ""),
         digest=_sha256(root.get("hashes") or []),
         platform=properties.get("platform", ""),
-        created=_time(metadata.get("timestamp")),
+        created=read_foreign_instant(str(metadata.get("timestamp"))),
         components=_unique(components),
         dependencies=_edges(document.get("dependencies") or [], refs),
         coverage=tuple(_coverage(properties)),
@@ -278,7 +276,7 @@ def _read_spdx(document: Mapping[str, Any]) -> Bill:
         version=str(root.get("versionInfo") or ""),
         digest=_sha256(root.get("checksums") or []),
         platform="",
-        created=_time((document.get("creationInfo") or {}).get("created")),
+        created=read_foreign_instant(str((document.get("creationInfo") or {}).get("created"))),
         components=_unique(components),
         dependencies={ref: tuple(sorted(targets)) for ref, targets in edges.items()},
         coverage=(),
@@ -375,14 +373,3 @@ def _sha256(hashes: list[Any]) -> Digest | None:
         if name == "SHA256" and len(content) == _HEX_SHA256:
             return Digest.parse_hex(content)
     return None
-
-
-def _time(value: Any) -> datetime:
-    """Return a timestamp to the second; documents of others have fractions and offsets."""
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return _EPOCH
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)

@@ -7,7 +7,6 @@ false): a package names the paths that show it in `sourceInfo`.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from titan_provenance.about import NAME, VERSION
@@ -15,6 +14,7 @@ from titan_provenance.model.instant import format_instant
 from titan_provenance.sbom.bill import direct_dependencies
 from titan_provenance.sbom.cyclonedx import root_purl, serial_number
 from titan_provenance.sbom.licenses import license_references
+from titan_provenance.sbom.lines import array, dumps, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +33,6 @@ _PURPOSES = {
     "operating-system": "OPERATING-SYSTEM",
 }
 
-_dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-
 
 def write_spdx(bill: Bill) -> bytes:
     """Return the SPDX 2.3 document of `bill`; the same bill gives the same bytes."""
@@ -52,18 +50,13 @@ def write_spdx(bill: Bill) -> bytes:
         },
     }
     packages = [_image(bill), *(_package(c, ids[c.ref]) for c in bill.components)]
-    parts = {key: _dumps(value) for key, value in header.items()}
-    parts["packages"] = _lines(packages)
-    parts["relationships"] = _lines(_relationships(bill, ids))
+    parts = {key: dumps(value) for key, value in header.items()}
+    parts["packages"] = array(packages)
+    parts["relationships"] = array(_relationships(bill, ids))
     references = license_references(component.license for component in bill.components)
     if references:
-        parts["hasExtractedLicensingInfos"] = _lines(map(_extracted, references))
-    body = ",\n".join(f'"{key}":{value}' for key, value in parts.items())
-    return f"{{\n{body}\n}}\n".encode(errors="replace")
-
-
-def _lines(values: Iterable[Any]) -> str:
-    return "[\n" + ",\n".join(_dumps(value) for value in values) + "\n]"
+        parts["hasExtractedLicensingInfos"] = array(map(_extracted, references))
+    return write_object(parts)
 
 
 def _identifier(ref: str) -> str:
